@@ -1,0 +1,61 @@
+# The map of this repository: `make help`. CI runs the same targets.
+
+SHELL      := /bin/bash
+GO         ?= go
+MODULE     := github.com/weirmq/weir
+SEED       ?= 1
+SEEDS      ?= 1..200
+FUZZTIME   ?= 10s
+
+# The race detector sees nothing in the simulator, where one coroutine runs at a
+# time, and the root tests only read source: both run under `make test`.
+RACE_PKGS = $(shell $(GO) list ./... | grep -vE '^$(MODULE)($$|/sim|/bench)')
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race sim sweep fuzz bench integration lint vet generate clean
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## build bin/weir
+	$(GO) build -o bin/weir ./cmd/weir
+
+test: ## every test of this module, the rules of the repository included
+	$(GO) test ./...
+
+race: ## the packages that use real threads, under the race detector
+	$(GO) test -race $(RACE_PKGS)
+
+sim: ## replay one seed: make sim SEED=7
+	$(GO) run ./cmd/weir sim run --seed $(SEED)
+
+sweep: ## many seeds, each twice in two processes: make sweep SEEDS=1..200
+	$(GO) run ./cmd/weir sim sweep --seeds $(SEEDS)
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@set -euo pipefail; for pkg in $$($(GO) list ./...); do \
+		listed=$$($(GO) test -list '^Fuzz' $$pkg); \
+		for target in $$(awk '/^Fuzz/' <<<"$$listed"); do \
+			echo "$$pkg $$target"; \
+			$(GO) test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+		done; \
+	done
+
+bench: ## throughput and latency beside bench/bare and the disk's own limit
+	$(GO) run ./bench
+
+integration: ## real clients and real faults against the real process (needs kcat, strace, python3)
+	cd integration && $(GO) test -count=1 -timeout 20m ./...
+
+lint: vet ## formatting, vet and the rules of the repository
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on the files above"; exit 1; }
+	$(GO) test -count=1 .
+
+vet: ## go vet
+	$(GO) vet ./...
+
+generate: ## generated code again from its source (needs protoc)
+	$(GO) generate ./...
+
+clean: ## what building left behind
+	rm -rf bin
