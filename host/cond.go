@@ -1,6 +1,9 @@
 package host
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Cond is a condition variable over a [Mutex]. Waiters wake in the order they came.
 type Cond struct {
@@ -15,17 +18,18 @@ type Cond struct {
 func (c *Cond) Init(h Host, m *Mutex) { c.h, c.mx = h, m }
 
 // Wait unlocks the mutex, waits for Signal or Broadcast, and locks it again. It returns nil,
-// ErrTimeout or sc.Err(); the mutex is held in every case. Wake-ups may be spurious: test in a loop.
+// ErrTimeout or sc.Err(); the mutex is held in every case, also when a killed task unwinds: unlock it by
+// defer. Wake-ups may be spurious: test in a loop.
 func (c *Cond) Wait(sc *Scope, until Time) error {
 	p := c.h.Parker()
-	defer p.Release()
 	c.mu.Lock()
 	c.waiters = append(c.waiters, p)
 	c.mu.Unlock()
 	err := parkUnlocked(c.mx, p, sc, until)
-	if err != nil && !c.forget(p) {
-		return nil // a signal chose us while we gave up: it counts
+	if listed := c.forget(p); err != nil && !listed {
+		err = nil // a signal chose us while we gave up: it counts
 	}
+	p.Release() // forget waited for a signal on its way
 	return err
 }
 
@@ -41,9 +45,11 @@ func parkUnlocked(l sync.Locker, p Parker, sc *Scope, until Time) error {
 func (c *Cond) forget(p Parker) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var found bool
-	c.waiters, found = without(c.waiters, p)
-	return found
+	i := slices.Index(c.waiters, p)
+	if i >= 0 {
+		c.waiters = slices.Delete(c.waiters, i, i+1)
+	}
+	return i >= 0
 }
 
 // Signal wakes the oldest waiter, if any.
@@ -51,9 +57,8 @@ func (c *Cond) Signal() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.waiters) > 0 {
-		// Under c.mu: the waiter cannot release its parker before forget has looked.
 		c.waiters[0].Unpark()
-		c.waiters = append(c.waiters[:0], c.waiters[1:]...)
+		c.waiters = slices.Delete(c.waiters, 0, 1)
 	}
 }
 
@@ -61,21 +66,9 @@ func (c *Cond) Signal() {
 func (c *Cond) Broadcast() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, p := range c.waiters {
+	for _, p := range c.waiters {
 		p.Unpark()
-		c.waiters[i] = nil
 	}
+	clear(c.waiters)
 	c.waiters = c.waiters[:0]
-}
-
-// without returns list with the first p removed, order kept, and whether it was there.
-func without(list []Parker, p Parker) ([]Parker, bool) {
-	for i, q := range list {
-		if q == p {
-			copy(list[i:], list[i+1:])
-			list[len(list)-1] = nil
-			return list[:len(list)-1], true
-		}
-	}
-	return list, false
 }

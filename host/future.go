@@ -49,14 +49,14 @@ func (f *Future[T]) Wait(sc *Scope, until Time) (T, error) {
 		panic("host: a Future has one waiter")
 	}
 	p := f.h.Parker()
-	defer p.Release()
 	f.waiter = p
 	f.mu.Unlock()
 
-	err := p.Park(sc, until)
+	err := f.park(p, sc, until)
+	p.Release()
+	// Nobody takes an outcome back, so done may be read once more without having waited in between.
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.waiter = nil
 	if f.done {
 		return f.v, f.err
 	}
@@ -65,4 +65,17 @@ func (f *Future[T]) Wait(sc *Scope, until Time) (T, error) {
 	}
 	var zero T
 	return zero, err
+}
+
+// park parks and takes p off f, also when a killed task unwinds. The lock orders it after a Complete
+// that is waking p.
+func (f *Future[T]) park(p Parker, sc *Scope, until Time) error {
+	defer f.unwait()
+	return p.Park(sc, until)
+}
+
+func (f *Future[T]) unwait() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiter = nil
 }

@@ -52,23 +52,20 @@ func (g *Group) Go(name string, fn func(*Scope) error) {
 }
 
 // Wait waits until every task has returned and gives the first error. One task may call it.
+// It does not look at any scope: the tasks must end, and do when theirs has.
 func (g *Group) Wait() error {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	for g.running > 0 {
 		p := g.h.Parker()
 		g.waiter = p
-		g.mu.Unlock()
-		err := p.Park(nil, 0)
-		g.mu.Lock()
+		err := parkUnlocked(&g.mu, p, nil, 0)
 		g.waiter = nil
 		p.Release()
 		if err != nil {
-			g.mu.Unlock()
 			return err
 		}
 	}
-	err := g.err
-	g.mu.Unlock()
 	g.cancel()
-	return err
+	return g.err
 }

@@ -59,10 +59,12 @@ type Parker interface {
 	// scope's own deadline) has come, and sc.Err() when sc ended. until 0 sets no timer at all. A permit
 	// that is already there wins over an ended scope.
 	Park(sc *Scope, until Time) error
-	// Unpark gives the permit. Any task may call it; it never blocks; permits do not add up.
+	// Unpark gives the permit. Any task may call it; it never blocks; permits do not add up. On a dead
+	// machine it does nothing.
 	Unpark()
 	// Release returns the Parker to its pool; a permit left in it is dropped. No task may Unpark it
-	// afterwards: take it off every waiter list first.
+	// afterwards: take it off every waiter list first. Do not defer it: a Park that unwinds because the
+	// machine was killed leaves the Parker on waiter lists, and then it must not be used again.
 	Release()
 }
 

@@ -3,7 +3,8 @@ package host
 import "sync"
 
 // Tracker is implemented by a host that counts the mutexes each task holds, to report one held across a
-// blocking call (H3 NoMutexHeld). The real host does not.
+// blocking call (H3 NoMutexHeld). Such a host runs one task at a time, so a Mutex that is taken when a
+// task asks for it is held by a parked task. The real host is no Tracker.
 type Tracker interface {
 	MutexHeld(delta int)
 }
@@ -20,10 +21,14 @@ func (m *Mutex) Init(h Host) { m.t, _ = h.(Tracker) }
 
 // Lock locks m.
 func (m *Mutex) Lock() {
-	m.mu.Lock()
-	if m.t != nil {
-		m.t.MutexHeld(1)
+	if m.t == nil {
+		m.mu.Lock()
+		return
 	}
+	if !m.mu.TryLock() {
+		panic("host: invariant NoMutexHeld: the Mutex is held by a parked task, or already by this one")
+	}
+	m.t.MutexHeld(1)
 }
 
 // Unlock unlocks m.

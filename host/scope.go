@@ -22,8 +22,9 @@ type Scope struct {
 	host  ScopeHost
 	until Time // the earliest deadline on the way to the root; 0 = none; fixed at birth
 
-	parent     *Scope // nil at the root and once detached; guarded by its own mu for the list only
-	prev, next *Scope // siblings; guarded by parent.mu
+	task       string // the task it belongs to, for logs; fixed at birth
+	parent     *Scope // nil at the root; fixed at birth
+	prev, next *Scope // siblings; guarded by parent.mu until the parent ends, then owned by its end
 
 	mu       sync.Mutex // guards the fields below
 	err      error      // nil while live
@@ -32,8 +33,10 @@ type Scope struct {
 	last     *Waiter    // newest waiter
 }
 
-// Waiter is a task's registration with a Scope, embedded in a Parker by the hosts. Wake is called once,
-// without locks held, when the scope ends; it must not block.
+// Waiter is a task's registration with a Scope, embedded in a Parker by the hosts. Wake is called at most
+// once a registration, when the scope ends. The scope's lock is held during the call, so that after
+// Delist no Wake can come late and meet a Parker that is in other hands; Wake must not block and must not
+// call the scope.
 type Waiter struct {
 	Wake       func()
 	prev, next *Waiter
@@ -49,20 +52,39 @@ func NewRoot(h ScopeHost) (*Scope, func(error)) {
 // Child returns a scope that ends with s, when until comes (0 = no deadline of its own), or when the
 // returned function is called. Call it when the work is over, else the child leaks until s ends.
 func (s *Scope) Child(until Time) (*Scope, func()) {
-	c := &Scope{until: until}
+	return s.child(until, "")
+}
+
+// Task returns a child scope for a task called name and the function that ends it. For hosts only.
+func (s *Scope) Task(name string) (*Scope, func()) {
+	return s.child(0, name)
+}
+
+// TaskName returns the name of the task that s was made for, or "".
+func (s *Scope) TaskName() string {
+	if s == nil {
+		return ""
+	}
+	return s.task
+}
+
+func (s *Scope) child(until Time, task string) (*Scope, func()) {
+	c := &Scope{until: until, task: task}
 	if s == nil {
 		if until != 0 {
 			panic("host: a deadline needs a scope that belongs to a host")
 		}
 		return c, func() { c.end(ErrCancelled) }
 	}
-	c.host, c.parent = s.host, s
+	if c.host, c.parent = s.host, s; task == "" {
+		c.task = s.task
+	}
 	if s.until != 0 && (until == 0 || s.until < until) {
 		c.until = s.until
 	}
 	s.mu.Lock()
 	if s.err != nil {
-		c.err, c.parent = s.err, nil
+		c.err = s.err
 	} else {
 		if s.children != nil {
 			s.children.prev = c
@@ -73,35 +95,39 @@ func (s *Scope) Child(until Time) (*Scope, func()) {
 	return c, func() { c.end(ErrCancelled) }
 }
 
-// end gives s its outcome, wakes its waiters and ends its children. The first outcome stays.
+// end gives s its outcome, wakes its waiters and ends its children. The first outcome stays; a deadline
+// that has come was there before a cancellation.
 func (s *Scope) end(err error) {
+	if err == ErrCancelled && s.late() {
+		err = ErrTimeout
+	}
 	s.mu.Lock()
 	if s.err != nil {
 		s.mu.Unlock()
 		return
 	}
 	s.err = err
-	w, child := s.waiters, s.children
-	s.waiters, s.last, s.children = nil, nil, nil
-	for x := w; x != nil; x = x.next {
-		x.on = false
-	}
-	s.mu.Unlock()
-	for w != nil {
-		next := w.next
-		w.prev, w.next = nil, nil
+	for s.waiters != nil {
+		w := s.waiters
+		s.waiters = w.next
+		w.prev, w.next, w.on = nil, nil, false
 		w.Wake()
-		w = next
 	}
+	child := s.children
+	s.last, s.children = nil, nil
+	s.mu.Unlock()
 	for child != nil {
-		// A child that ends on its own at this moment finds itself off the list: detach only unlinks
-		// while the parent is live.
+		// The list is ours: detach only unlinks while the parent is live, and Child only links then.
 		next := child.next
+		child.prev, child.next = nil, nil
 		child.end(err)
 		child = next
 	}
 	s.detach()
 }
+
+// late reports whether the deadline has come.
+func (s *Scope) late() bool { return s.until != 0 && s.host.Now() >= s.until }
 
 // detach takes s off its parent's list, so that an ended child is collected.
 func (s *Scope) detach() {
@@ -133,8 +159,9 @@ func (s *Scope) Err() error {
 	s.mu.Lock()
 	err := s.err
 	s.mu.Unlock()
-	if err == nil && s.until != 0 && s.host.Now() >= s.until {
-		return ErrTimeout
+	if err == nil && s.late() {
+		s.end(ErrTimeout) // from now on a cancellation does not change the answer (H5)
+		return s.Err()
 	}
 	return err
 }
@@ -168,7 +195,8 @@ func (s *Scope) Enlist(w *Waiter) error {
 	return nil
 }
 
-// Delist takes w off s's list; afterwards Wake is not called any more, unless the call has begun.
+// Delist takes w off s's list if it is there. Once it returned, Wake is not running and will not be called
+// for this registration.
 func (s *Scope) Delist(w *Waiter) {
 	if s == nil {
 		return
@@ -200,6 +228,7 @@ func (s *Scope) Deadline() (time.Time, bool) {
 }
 
 // Done implements context.Context. The channel is made on demand by the host; in simulation it panics.
+// A descendant of the nil Scope belongs to no host and has a nil channel: give libraries a host's scope.
 func (s *Scope) Done() <-chan struct{} {
 	if s == nil || s.host == nil {
 		return nil

@@ -1,6 +1,9 @@
 package host
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Semaphore is a counted resource and the one lock that may be held across I/O. Waiters are served
 // strictly in the order they came, so a large request is not starved by small ones.
@@ -30,23 +33,20 @@ func (s *Semaphore) Acquire(sc *Scope, n int64) error {
 		return nil
 	}
 	w := &semWaiter{n: n, p: s.h.Parker()}
-	defer w.p.Release()
 	s.waiters = append(s.waiters, w)
 	s.mu.Unlock()
 
 	err := w.p.Park(sc, 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w.granted {
-		return nil
+	if !w.granted {
+		i := slices.Index(s.waiters, w)
+		s.waiters = slices.Delete(s.waiters, i, i+1)
+		s.grant() // whoever stood behind us may fit now
+	} else {
+		err = nil // the grant came while the scope ended: it counts
 	}
-	for i, x := range s.waiters {
-		if x == w {
-			s.waiters = append(s.waiters[:i], s.waiters[i+1:]...)
-			break
-		}
-	}
-	s.grant() // whoever stood behind us may fit now
+	w.p.Release()
 	return err
 }
 
@@ -72,7 +72,7 @@ func (s *Semaphore) Release(n int64) {
 func (s *Semaphore) grant() {
 	for len(s.waiters) > 0 && s.waiters[0].n <= s.free {
 		w := s.waiters[0]
-		s.waiters = append(s.waiters[:0], s.waiters[1:]...)
+		s.waiters = slices.Delete(s.waiters, 0, 1)
 		s.free -= w.n
 		w.granted = true
 		w.p.Unpark()

@@ -1,0 +1,27 @@
+//go:build !linux
+
+package oshost
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// directFlag is empty: there is no direct I/O here.
+const directFlag = 0
+
+func directAlign(*os.File) (int, error) { return 0, nil }
+
+func datasync(f *os.File) error { return f.Sync() }
+
+// NetworkFS knows no file systems here and takes every one for local.
+func NetworkFS(string) (name string, is bool, err error) { return "", false, nil }
+
+func space(path string) (free, total int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize), nil
+}
