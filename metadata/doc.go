@@ -1,0 +1,45 @@
+// Package metadata is what a whole cluster agrees on: brokers and their epochs, write-ahead logs (WALs) and
+// who holds them, topics, streams with their ranges, objects, low sequences, and the counters that ids come
+// from. It is a state machine without I/O: [State.Apply] takes a command from the Raft log and is pure, so
+// every controller that applies the same log has the same state, byte for byte ([State.Snapshot]).
+//
+// It is not the driver of that log (package controller), does not talk to anybody, and decides nothing by a
+// clock: wall times in it are for people.
+//
+// # States
+//
+// A broker epoch is live from Register to Fence, and never again after it.
+//
+// A WAL is fresh (created), open (its holder may write), recovering (its holder, if any, reads what is owed;
+// a holder that restarted on its own WAL with proof of death has resumed it and goes on in the same ring
+// once the old ranges are sealed) and released (for ever).
+//
+// A stream is a log start offset plus ranges (leader epoch, WAL, start, end or open, committed). A range is
+// open or closed; what a closed or open range holds past its committed end is owed by its WAL. A hole makes
+// part of a range unreadable; it is discharged, in that it no longer holds up the commits behind it, when it
+// is accepted by an operator or its bytes lie in a quarantine object.
+//
+// An object is live while something refers to it (data of a range, a range's checkpoint, a quarantine), then
+// destroyed, then forgotten. A key that was never referred to is garbage once its epoch is fenced or its
+// sequence is below the epoch's low sequence.
+//
+// A topic is there, or marked deleting, or gone; its streams go with it.
+//
+// # Invariants
+//
+// [State.Check] verifies them all, [State.Apply] asserts the cheap ones.
+//
+//	 1 ApplyOrder              commands are applied by index, each once
+//	 2 IDNeverReused           epochs, stream ids, WAL uuids, keys and producer ids are issued once
+//	 3 RangesTile              ranges tile the offsets, accepted gaps are named, epochs rise, only the last is open
+//	 4 SealFinal               a closed end never changes
+//	 5 EndNotBelowCommitted    start ≤ committed ≤ end
+//	 6 CommitContiguous        live references cover [max(logStart, start), committed) of each range
+//	 7 CoveredOnce             an offset at or above logStart lies in one object, or in a WAL not released, or in a hole
+//	 8 ObjectReferencedExists  what is referred to is a live object, and its counts are exact
+//	 9 GarbageForever          a key judged garbage is never referred to later
+//	10 OneHolder               a WAL has one holder, and that is a live broker epoch
+//	11 LogStartGrows           the log start offset never falls
+//
+// Concurrency: a State belongs to whoever guards it; it has no locks. Accessors return copies.
+package metadata
