@@ -2,6 +2,7 @@ package objectstore
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 
 	"github.com/weirmq/weir/host"
@@ -13,7 +14,8 @@ type Body interface {
 	// Size is the number of bytes a reader yields before io.EOF.
 	Size() int64
 	// Open returns a reader at the first byte. The reader may block within sc; it is abandoned, not
-	// closed, so it must hold nothing that needs closing.
+	// closed, so it must hold nothing that needs closing. Its error fails the put, and is Terminal where
+	// reading again would not help.
 	Open(sc *host.Scope) io.Reader
 }
 
@@ -24,3 +26,47 @@ type bytesBody []byte
 
 func (b bytesBody) Size() int64                { return int64(len(b)) }
 func (b bytesBody) Open(*host.Scope) io.Reader { return bytes.NewReader(b) }
+
+// OpenBody opens body and returns a reader that fails, terminally, where body yields fewer or more bytes
+// than its size: a store must not acknowledge another object than the one announced.
+func OpenBody(sc *host.Scope, body Body) io.Reader {
+	return &exactReader{r: body.Open(sc), size: body.Size(), left: body.Size()}
+}
+
+type exactReader struct {
+	r    io.Reader
+	size int64
+	left int64 // bytes still owed
+}
+
+func (x *exactReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if x.left == 0 {
+		return 0, x.end()
+	}
+	n, err := x.r.Read(p[:min(int64(len(p)), x.left)])
+	x.left -= int64(n)
+	if err == io.EOF && x.left > 0 {
+		err = Terminal(fmt.Errorf("objectstore: the body ended after %d of its %d bytes", x.size-x.left, x.size))
+	} else if err == io.EOF {
+		err = nil // told by the next call, after looking for bytes too many
+	}
+	return n, err
+}
+
+// end makes sure that the body ends where its size says.
+func (x *exactReader) end() error {
+	var one [1]byte
+	for range 16 { // a reader may return nothing a few times, as bufio allows it
+		n, err := x.r.Read(one[:])
+		if n > 0 {
+			return Terminal(fmt.Errorf("objectstore: the body goes on after its %d bytes", x.size))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return Terminal(io.ErrNoProgress)
+}

@@ -10,7 +10,7 @@ var (
 	// ErrExistsUnknown accompanies ErrExists (errors.Is holds for both) when an earlier attempt of the
 	// same PutIfAbsent had an unknown outcome: the object that is there may be the caller's own. Who
 	// needs to know reads it back and compares.
-	ErrExistsUnknown = errors.New("objectstore: object exists and may be our own, an earlier attempt had no answer")
+	ErrExistsUnknown = errors.New("objectstore: an earlier attempt had no answer and may have won")
 	// ErrRange is returned by GetRange when the object is shorter than the range asked for.
 	ErrRange = errors.New("objectstore: range is beyond the object")
 	// ErrTerminal is the class of errors that no retry mends: access denied, no such bucket, bad
