@@ -96,8 +96,8 @@ func (f *file) checkAligned(p []byte, off int64) {
 	a := uintptr(f.align)
 	addr := uintptr(unsafe.Pointer(unsafe.SliceData(p)))
 	if uintptr(off)%a != 0 || uintptr(len(p))%a != 0 || addr%a != 0 {
-		panic(fmt.Sprintf("oshost: invariant DirectAligned: %s asks for multiples of %d, got offset %d, length %d, address %#x",
-			f.name, f.align, off, len(p), addr))
+		panic(fmt.Sprintf("oshost: invariant DirectAligned: %s asks for multiples of %d, "+
+			"got offset %d, length %d, address %#x", f.name, f.align, off, len(p), addr))
 	}
 }
 
@@ -111,7 +111,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := f.f.ReadAt(p, off)
 	if err != nil && err != io.EOF && f.align > 1 && n%f.align != 0 && errors.Is(err, syscall.EINVAL) {
-		err = io.EOF // only a file's end makes a direct read come short, and going on from there is misaligned
+		err = io.EOF // only the end makes a direct read come short there; going on would be misaligned
 	}
 	return n, f.wrap("read", err)
 }
@@ -145,7 +145,8 @@ func (f *file) Sync() error {
 		return f.wrap("sync", err) // says nothing of the data
 	}
 	f.dead.Store(true)
-	return fmt.Errorf("oshost: sync %s, whose unsynced content is unknown now: %w: %w", f.name, host.ErrIO, f.h.fail(err))
+	return fmt.Errorf("oshost: sync %s, whose unsynced content is unknown now: %w: %w",
+		f.name, host.ErrIO, f.h.fail(err))
 }
 
 // Resize implements host.File.

@@ -68,7 +68,7 @@ func control(f *os.File, fn func(fd int) error) error {
 	}
 	var inner error
 	if err := raw.Control(func(fd uintptr) { inner = fn(int(fd)) }); err != nil {
-		return err
+		return os.ErrClosed // its one reason, under another name
 	}
 	return inner
 }
