@@ -1,0 +1,166 @@
+package sim
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/weirmq/weir/host"
+)
+
+// Op is a kind of I/O call.
+type Op uint8
+
+// The kinds of I/O call: where a machine can be made to crash.
+const (
+	OpAttach Op = iota + 1
+	OpOpen
+	OpRead
+	OpWrite
+	OpSync
+	OpResize
+	OpRename
+	OpLink
+	OpRemove
+	OpList
+	OpSyncDir
+	OpLock
+	OpDial
+	OpSend
+	OpStorePut
+	OpStoreGet
+	OpStoreHead
+	OpStoreList
+	OpStoreDelete
+)
+
+var opNames = [...]string{
+	"none", "attach", "open", "read", "write", "sync", "resize", "rename", "link", "remove", "list", "syncdir",
+	"lock", "dial", "send", "store.put", "store.get", "store.head", "store.list", "store.delete",
+}
+
+// String returns the op's name as it shows in traces.
+func (o Op) String() string {
+	if int(o) < len(opNames) {
+		return opNames[o]
+	}
+	return "unknown"
+}
+
+// Call is one I/O call of a machine.
+type Call struct {
+	Machine string
+	N       uint64 // ordinal on the machine, from 1, across incarnations
+	At      host.Time
+	Op      Op
+	Target  string // path, address or key
+	Off     int64
+	Len     int64
+	Task    string
+	Site    string // function that made it, with Config.Sites; "" without
+}
+
+// String is one line for a report.
+func (c Call) String() string {
+	return fmt.Sprintf("%s #%d %v %s %s [%d+%d] in %s at %s",
+		c.Machine, c.N, c.At.Sub(0), c.Op, c.Target, c.Off, c.Len, c.Task, c.Site)
+}
+
+// When is a moment of an I/O call.
+type When uint8
+
+// The moments at which a crash can be planned.
+const (
+	BeforeEffect When = iota + 1 // the call was made and nothing of it happened
+	AfterEffect                  // it took effect and its caller has not heard
+)
+
+// crashPlan is a kill at one I/O call; n = 0 is none.
+type crashPlan struct {
+	n    uint64
+	when When
+	fate Fate
+}
+
+// Calls returns how many I/O calls the machine has made, in all incarnations.
+func (m *Machine) Calls() uint64 { return m.calls }
+
+// CrashAt kills the machine at its n-th I/O call, counted from its first one ever. Calls that have been
+// made already are not looked at again. n = 0 drops the plan.
+func (m *Machine) CrashAt(n uint64, when When, fate Fate) { m.crash = crashPlan{n, when, fate} }
+
+// begin counts an I/O call of the running task and crashes the machine if that is planned. It returns
+// the call's ordinal for finish.
+func (inc *incarnation) begin(op Op, target string, off, n int64) (uint64, error) {
+	if err := inc.gate(); err != nil {
+		return 0, err
+	}
+	w, m := inc.w, inc.m
+	t := w.self(opNames[op])
+	t.checkHeld(opNames[op])
+	m.calls++
+	k := m.calls
+	if w.cfg.OnCall != nil {
+		w.cfg.OnCall(Call{
+			Machine: m.name, N: k, At: w.now, Op: op, Target: target, Off: off, Len: n, Task: t.name,
+			Site: w.site(""),
+		})
+		if err := inc.gate(); err != nil { // the hook may have killed the machine
+			return 0, err
+		}
+	}
+	inc.crashAt(k, BeforeEffect)
+	return k, nil
+}
+
+// finish ends the call that begin numbered k, after its effect.
+func (inc *incarnation) finish(k uint64) { inc.crashAt(k, AfterEffect) }
+
+// crashAt kills the machine if the plan says so here, and unwinds the running task.
+func (inc *incarnation) crashAt(k uint64, when When) {
+	m := inc.m
+	if m.crash.n != k || m.crash.when != when || inc.dead {
+		return
+	}
+	fate := m.crash.fate
+	m.crash = crashPlan{}
+	m.KillWith(fate)
+	inc.w.current.unwind()
+}
+
+// ownPrefixes are the packages whose frames a site skips.
+var ownPrefixes = [...]string{
+	"github.com/weirmq/weir/sim.", "github.com/weirmq/weir/host.", "runtime.", "io.", "bufio.",
+}
+
+// site returns reason and, with Config.Sites, the first function outside this package, package host and
+// the plumbing of the standard library that led here.
+func (w *World) site(reason string) string {
+	if !w.cfg.Sites {
+		return reason
+	}
+	var pcs [24]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if f.Function != "" && !isOwn(f.Function) {
+			name := f.Function[strings.LastIndexByte(f.Function, '/')+1:]
+			if reason == "" {
+				return name
+			}
+			return reason + " at " + name
+		}
+		if !more {
+			return reason
+		}
+	}
+}
+
+func isOwn(function string) bool {
+	for _, p := range ownPrefixes {
+		if strings.HasPrefix(function, p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,315 @@
+package sim
+
+import (
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/weirmq/weir/host"
+)
+
+// endpoint is one end of a connection: the host.Conn of its incarnation. Bytes, the orderly end and the
+// flow control of each direction travel in order; a reset overtakes them.
+type endpoint struct {
+	id     uint64
+	inc    *incarnation
+	peer   *endpoint
+	remote string
+
+	in       []byte // arrived and not read
+	eof      bool   // the peer's orderly end has arrived
+	err      error  // why the connection is over on this side: ErrClosed or ErrReset
+	unread   int    // bytes written here that the peer has not read
+	last     host.Time
+	busy     host.Time // when the last byte written leaves this machine
+	outbox   []parcel  // on the way, in order
+	stuck    uint64    // which stall of the fabric holds the outbox; 0 = none
+	rd, wr   parker
+	readers  int
+	writers  int
+	readEnd  host.Time // deadlines on the machine's clock
+	writeEnd host.Time
+}
+
+var _ host.Conn = (*endpoint)(nil)
+
+// connect makes both ends of a connection from inc to the listener's incarnation.
+func (w *World) connect(inc *incarnation, l *listener) (near, far *endpoint) {
+	w.network.conns++
+	id := w.network.conns
+	near = &endpoint{id: 2 * id, inc: inc, remote: l.addr}
+	far = &endpoint{id: 2*id + 1, inc: l.inc}
+	far.remote = fmt.Sprintf("%s:%d", inc.m.name, firstFreePort+id%(65536-firstFreePort))
+	near.peer, far.peer = far, near
+	for _, e := range [...]*endpoint{near, far} {
+		e.rd.init(e.inc)
+		e.wr.init(e.inc)
+		e.inc.ends = append(e.inc.ends, e)
+	}
+	w.note(KindNet, id, inc.m.id, l.inc.m.id)
+	return near, far
+}
+
+func (e *endpoint) way() link { return link{e.inc.m.name, e.peer.inc.m.name} }
+
+// parcel is bytes or an orderly end on their way.
+type parcel struct {
+	arrives host.Time
+	fire    func()
+}
+
+// send puts something on the way to the peer, behind everything sent before.
+func (e *endpoint) send(size int, fire func()) {
+	w, l := e.inc.w, e.way()
+	e.busy = max(e.busy, w.now) + host.Time(int64(size)*1_000_000_000/w.cfg.Net.Bandwidth)
+	e.last = max(e.busy+w.trip(l.from, l.to), e.last)
+	e.outbox = append(e.outbox, parcel{e.last, fire})
+	w.After(e.last-w.now, e.flush)
+}
+
+// flush delivers what has arrived by now, in the order it was sent. Over a cut link it waits, and breaks
+// this side of the connection if that takes too long.
+func (e *endpoint) flush() {
+	w := e.inc.w
+	for len(e.outbox) > 0 && e.outbox[0].arrives <= w.now && e.stuck == 0 {
+		if w.network.blocked[e.way()] {
+			e.stick()
+			return
+		}
+		fire := e.outbox[0].fire
+		e.outbox = e.outbox[1:]
+		fire()
+	}
+}
+
+func (e *endpoint) stick() {
+	w := e.inc.w
+	w.network.stalls++
+	stall := w.network.stalls
+	e.stuck = stall
+	w.network.stuck = append(w.network.stuck, e)
+	w.After(host.Time(w.cfg.Net.Stall), func() {
+		if e.stuck == stall && e.err == nil {
+			e.reset()
+		}
+	})
+}
+
+// Read implements io.Reader.
+func (e *endpoint) Read(p []byte) (int, error) {
+	if err := e.inc.gate(); err != nil {
+		return 0, err
+	}
+	e.inc.w.self("conn read").checkHeld("conn read")
+	e.readers++
+	defer func() { e.readers-- }()
+	if e.readers > 1 {
+		panic("sim: two tasks read one Conn")
+	}
+	for {
+		switch {
+		case e.err == host.ErrClosed:
+			return 0, e.fault("read")
+		case e.late(e.readEnd):
+			return 0, fmt.Errorf("read from %s: %w", e.remote, host.ErrTimeout)
+		case len(e.in) > 0 || len(p) == 0:
+			return e.take(p), nil
+		case e.err != nil:
+			return 0, e.fault("read")
+		case e.eof:
+			return 0, io.EOF
+		}
+		// The outcome does not matter: the deadline may have been moved meanwhile.
+		_ = e.rd.park(nil, e.readEnd, "conn read "+e.remote)
+	}
+}
+
+// late reports whether a deadline has passed.
+func (e *endpoint) late(end host.Time) bool { return end != 0 && e.inc.now() >= end }
+
+// take moves arrived bytes to p and tells the peer of the room.
+func (e *endpoint) take(p []byte) int {
+	n := copy(p, e.in)
+	if e.in = e.in[n:]; len(e.in) == 0 {
+		e.in = nil
+	}
+	if n == 0 {
+		return 0
+	}
+	w := e.inc.w
+	w.note(KindNet, e.id, uint64(n)<<8|1, uint64(crc32.Checksum(p[:n], castagnoli)))
+	peer := e.peer
+	l := e.way()
+	w.After(w.trip(l.from, l.to), func() {
+		w.deliver(&message{link: l, waits: true, fire: func() {
+			peer.unread -= n
+			peer.wr.Unpark()
+		}})
+	})
+	return n
+}
+
+// Write implements io.Writer. It blocks while the peer has too much to read.
+func (e *endpoint) Write(p []byte) (int, error) {
+	k, err := e.inc.begin(OpSend, e.remote, 0, int64(len(p)))
+	if err != nil {
+		return 0, err
+	}
+	e.writers++
+	defer func() { e.writers-- }()
+	if e.writers > 1 {
+		panic("sim: two tasks write one Conn")
+	}
+	n, err := e.push(p)
+	if err != nil {
+		return n, err
+	}
+	e.inc.finish(k)
+	return n, nil
+}
+
+func (e *endpoint) push(p []byte) (int, error) {
+	w := e.inc.w
+	if e.err == nil && w.hit(e.inc.m, FaultConnReset) {
+		e.reset()
+	}
+	done := 0
+	for done < len(p) {
+		if e.err != nil {
+			return done, e.fault("write")
+		}
+		if e.late(e.writeEnd) {
+			return done, fmt.Errorf("write to %s: %w", e.remote, host.ErrTimeout)
+		}
+		n := min(len(p)-done, w.cfg.Net.Buffer-e.unread)
+		if n <= 0 {
+			_ = e.wr.park(nil, e.writeEnd, "conn write "+e.remote)
+			continue
+		}
+		e.post(p[done : done+n])
+		done += n
+	}
+	if e.err != nil {
+		return done, e.fault("write")
+	}
+	return done, nil
+}
+
+// post sends a copy of p.
+func (e *endpoint) post(p []byte) {
+	e.unread += len(p)
+	bytes, peer := append([]byte(nil), p...), e.peer
+	e.inc.w.note(KindNet, e.id, uint64(len(p))<<8|2, uint64(crc32.Checksum(p, castagnoli)))
+	e.send(len(p), func() {
+		switch {
+		case peer.err == nil:
+			peer.in = append(peer.in, bytes...)
+			peer.rd.Unpark()
+		case peer.inc.m.Alive():
+			peer.tellReset() // data for a connection that is over there
+		default:
+			e.inc.w.After(host.Time(e.inc.w.cfg.Net.Stall), func() { e.over(host.ErrReset) })
+		}
+	})
+}
+
+// Writev implements host.Conn.
+func (e *endpoint) Writev(bufs [][]byte) (int64, error) {
+	size := 0
+	for _, b := range bufs {
+		size += len(b)
+	}
+	all := make([]byte, 0, size)
+	for _, b := range bufs {
+		all = append(all, b...)
+	}
+	n, err := e.Write(all)
+	return int64(n), err
+}
+
+// SetDeadlines implements host.Conn.
+func (e *endpoint) SetDeadlines(read, write host.Time) {
+	if e.inc.dead {
+		return
+	}
+	e.readEnd, e.writeEnd = read, write
+	e.rd.Unpark()
+	e.wr.Unpark()
+}
+
+// Peer implements host.Conn.
+func (e *endpoint) Peer() host.Peer { return host.Peer{Addr: e.remote} }
+
+// Close implements io.Closer: an orderly end after everything written, or a reset if bytes that arrived
+// were not read.
+func (e *endpoint) Close() error {
+	if err := e.inc.gate(); err != nil {
+		return err
+	}
+	if e.err != nil {
+		already := e.err
+		e.err = host.ErrClosed
+		if already == host.ErrClosed {
+			return e.fault("close")
+		}
+		return nil
+	}
+	unread := len(e.in) > 0
+	e.over(host.ErrClosed)
+	if unread {
+		e.tellReset()
+		return nil
+	}
+	peer := e.peer
+	e.inc.w.note(KindNet, e.id, 3, 0)
+	e.send(0, func() {
+		peer.eof = true
+		peer.rd.Unpark()
+	})
+	return nil
+}
+
+// fault is the error of a call on an endpoint that is over.
+func (e *endpoint) fault(op string) error { return fmt.Errorf("%s %s: %w", op, e.remote, e.err) }
+
+// over ends this side and wakes its tasks.
+func (e *endpoint) over(err error) {
+	if e.err != nil {
+		return
+	}
+	e.err = err
+	if err == host.ErrClosed {
+		e.in = nil
+	}
+	e.rd.Unpark()
+	e.wr.Unpark()
+	for i, x := range e.inc.ends {
+		if x == e {
+			e.inc.ends = append(e.inc.ends[:i], e.inc.ends[i+1:]...)
+			break
+		}
+	}
+}
+
+// reset breaks the connection on this side and tells the peer.
+func (e *endpoint) reset() {
+	e.over(host.ErrReset)
+	e.tellReset()
+}
+
+// tellReset sends a reset: it overtakes data and is lost on a cut link.
+func (e *endpoint) tellReset() {
+	w, peer, l := e.inc.w, e.peer, e.way()
+	w.note(KindNet, e.id, 4, 0)
+	w.After(w.trip(l.from, l.to), func() {
+		w.deliver(&message{link: l, fire: func() { peer.over(host.ErrReset) }})
+	})
+}
+
+// die ends this side because its incarnation did; tell says whether the peer hears of it.
+func (e *endpoint) die(tell bool) {
+	e.over(host.ErrReset)
+	if tell {
+		e.tellReset()
+	}
+}

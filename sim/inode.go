@@ -1,0 +1,186 @@
+package sim
+
+// inode is a file or a directory of a volume. What a reader sees is cur and size; what a power loss that
+// loses everything would leave is base over cur, and baseSize.
+type inode struct {
+	v    *Volume
+	id   uint64
+	path string // the last name it was given, for reports
+	dir  *directory
+
+	cur      pages
+	size     int64
+	base     map[int64]*page // durable content of pages changed since; nil page = did not exist
+	touched  []int64         // keys of base in the order they were added
+	baseSize int64
+	pending  []*change // not durable, in the order they were made
+	dirty    bool      // listed in v.dirty
+	failures int       // failed syncs so far: handles opened before one see it
+	writing  []span    // ranges of writes under way
+}
+
+// change is one unsynced write or resize.
+type change struct {
+	inc     *incarnation // who made it
+	off     int64
+	data    []byte // nil = resize
+	size    int64  // of a resize
+	settled bool   // the call returned: a sync that begins now covers it
+}
+
+func (v *Volume) newInode(path string, dir bool) *inode {
+	v.w.inodeIDs++
+	f := &inode{v: v, id: v.w.inodeIDs, path: path, cur: pages{m: map[int64]*page{}, used: &v.used}}
+	f.base = map[int64]*page{}
+	if dir {
+		f.dir = newDirectory()
+	}
+	return f
+}
+
+// add applies c to the content and keeps it pending.
+func (f *inode) add(c *change) {
+	if !f.dirty {
+		f.dirty = true
+		f.v.dirty = append(f.v.dirty, f)
+	}
+	f.pending = append(f.pending, c)
+	f.apply(c, nil)
+}
+
+// save keeps page i as it is durable, before it changes.
+func (f *inode) save(i int64) {
+	if _, saved := f.base[i]; saved {
+		return
+	}
+	old := f.cur.get(i)
+	f.base[i] = old
+	f.touched = append(f.touched, i)
+	if old != nil {
+		x := *old
+		f.cur.set(i, &x)
+	}
+}
+
+// apply makes c's effect, restricted to the parts the mask keeps (nil = all of it).
+func (f *inode) apply(c *change, m *mask) {
+	if c.data == nil {
+		if m == nil || m.all {
+			f.resize(c.size)
+		}
+		return
+	}
+	if m == nil || m.all {
+		f.cur.write(c.off, c.data, f.save)
+		f.size = max(f.size, c.off+int64(len(c.data)))
+		return
+	}
+	for _, part := range m.parts {
+		f.cur.write(part.off, c.data[part.off-c.off:part.end-c.off], f.save)
+		f.size = max(f.size, part.end)
+	}
+}
+
+func (f *inode) resize(size int64) {
+	if size < f.size {
+		last := (f.size - 1) / pageSize
+		for i := (size + pageSize - 1) / pageSize; i <= last; i++ {
+			if f.cur.get(i) != nil {
+				f.save(i)
+				f.cur.set(i, nil)
+			}
+		}
+		if tail := size % pageSize; tail != 0 && f.cur.get(size/pageSize) != nil {
+			f.save(size / pageSize)
+			clear(f.cur.get(size / pageSize)[tail:])
+		}
+	}
+	f.size = size
+}
+
+// settle decides the fate of the pending changes that chosen picks: the parts their mask keeps become
+// durable, the rest never happened. The others stay pending, on top.
+func (f *inode) settle(chosen func(*change) bool, fate func(*change) *mask) {
+	before := f.pending
+	f.revert()
+	var later []*change
+	for _, c := range before {
+		if !chosen(c) {
+			later = append(later, c)
+			continue
+		}
+		f.apply(c, fate(c))
+	}
+	f.commit()
+	for _, c := range later {
+		f.add(c)
+	}
+}
+
+// revert returns the content to what is durable.
+func (f *inode) revert() {
+	for _, i := range f.touched {
+		f.cur.set(i, f.base[i])
+	}
+	clear(f.base)
+	f.touched, f.size, f.pending = f.touched[:0], f.baseSize, nil
+}
+
+// commit makes the content as it is now durable.
+func (f *inode) commit() {
+	clear(f.base)
+	f.touched, f.baseSize, f.pending = f.touched[:0], f.size, nil
+}
+
+// durable returns what a power loss that loses everything would leave.
+func (f *inode) durable() []byte {
+	out := make([]byte, f.baseSize)
+	f.cur.read(0, out)
+	for _, i := range f.touched {
+		if i*pageSize >= f.baseSize {
+			continue
+		}
+		if x := f.base[i]; x != nil {
+			copy(out[i*pageSize:], x[:])
+		} else {
+			clear(out[i*pageSize : min(f.baseSize, (i+1)*pageSize)])
+		}
+	}
+	return out
+}
+
+// mask is the part of a change that survives.
+type mask struct {
+	all   bool
+	parts []span
+}
+
+type span struct{ off, end int64 }
+
+// mask draws what a crash keeps of c.
+func (l *lot) mask(c *change, sector int64) *mask {
+	if c.data == nil || l.whole || l.fate != MixUnsynced {
+		return &mask{all: l.keeps()}
+	}
+	m := &mask{}
+	end := c.off + int64(len(c.data))
+	for at := c.off; at < end; {
+		next := min(end, at/sector*sector+sector)
+		switch {
+		case l.keeps():
+			m.add(at, next)
+		case next-at > 1 && l.w.hit(l.m, FaultTornSector):
+			m.add(at, at+1+l.w.crash.Int64N(next-at-1))
+		}
+		at = next
+	}
+	return m
+}
+
+func (m *mask) add(off, end int64) {
+	if n := len(m.parts); n > 0 && m.parts[n-1].end == off {
+		m.parts[n-1].end = end
+		return
+	}
+	m.parts = append(m.parts, span{off, end})
+}

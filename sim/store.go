@@ -1,0 +1,5 @@
+package sim
+
+type storeState struct{}
+
+func (s *storeState) init() {}

@@ -1,0 +1,207 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weirmq/weir/host"
+)
+
+// Volume is a file system that outlives machines. Its methods look at it from outside the world, at no
+// cost in time: they are for checkers and tests, not for tasks.
+type Volume struct {
+	w        *World
+	id       uint64
+	name     string
+	root     *inode
+	used     int64 // bytes in allocated pages
+	capacity int64
+	dirty    []*inode // with pending changes, in the order they became so
+	locks    map[string]*lock
+	cut      []*incarnation // whose handles were detached by force
+}
+
+type lock struct{ inc *incarnation }
+
+func (w *World) newVolume(name string) *Volume {
+	w.volumeIDs++
+	v := &Volume{w: w, id: w.volumeIDs, name: name, capacity: w.cfg.Disk.Capacity, locks: map[string]*lock{}}
+	v.root = v.newInode("", true)
+	return v
+}
+
+// NewVolume returns an empty volume that no machine has yet; see Machine.Attach.
+func (w *World) NewVolume(name string) *Volume { return w.newVolume(name) }
+
+// Name returns "machine/volume" of the machine it was made on.
+func (v *Volume) Name() string { return v.name }
+
+// SetCapacity sets the volume's size in bytes; what is stored already stays.
+func (v *Volume) SetCapacity(bytes int64) { v.capacity = bytes }
+
+// Used returns the bytes of allocated pages.
+func (v *Volume) Used() int64 { return v.used }
+
+// Durable returns a copy of what a power loss that keeps nothing unsynced would leave of the file at
+// path, and false if it would leave no such file.
+func (v *Volume) Durable(path string) ([]byte, bool) {
+	at := v.root
+	for _, name := range strings.Split(path, "/") {
+		if at.dir == nil || at.dir.durable[name] == nil {
+			return nil, false
+		}
+		at = at.dir.durable[name]
+	}
+	if at.dir != nil {
+		return nil, false
+	}
+	return at.durable(), true
+}
+
+// Current returns a copy of the file at path as a reader sees it, and false if there is none.
+func (v *Volume) Current(path string) ([]byte, bool) {
+	f, err := v.find(path)
+	if err != nil || f.dir != nil {
+		return nil, false
+	}
+	out := make([]byte, f.size)
+	f.cur.read(0, out)
+	return out, true
+}
+
+// Files returns the paths of all files as a reader sees them, in order.
+func (v *Volume) Files() []string { return walk(v.root, "", nil) }
+
+func walk(f *inode, prefix string, list []string) []string {
+	for _, name := range f.dir.sorted() {
+		child := f.dir.names[name]
+		if child.dir != nil {
+			list = walk(child, prefix+name+"/", list)
+			continue
+		}
+		list = append(list, prefix+name)
+	}
+	return list
+}
+
+// Flip inverts the bits of mask in the byte at off of the file at path, on the medium and in the cache,
+// and reports whether there is such a byte.
+func (v *Volume) Flip(path string, off int64, mask byte) bool {
+	f, err := v.find(path)
+	if err != nil || f.dir != nil || off < 0 || off >= f.size {
+		return false
+	}
+	f.flip(off, mask)
+	return true
+}
+
+func (f *inode) flip(off int64, mask byte) {
+	i := off / pageSize
+	if base, saved := f.base[i]; saved && base != nil {
+		base[off%pageSize] ^= mask
+	}
+	x := f.cur.get(i)
+	if x == nil {
+		x = new(page)
+		f.cur.set(i, x)
+	}
+	x[off%pageSize] ^= mask
+	f.v.w.note(KindFault, f.id, uint64(off), uint64(mask))
+}
+
+// split checks path and cuts it into names.
+func split(path string) ([]string, error) {
+	names := strings.Split(path, "/")
+	for _, name := range names {
+		if name == "" || name == "." || name == ".." {
+			return nil, fmt.Errorf("path %q: must be relative, without empty, . or .. parts", path)
+		}
+	}
+	return names, nil
+}
+
+// find returns the inode at path; "" is the root.
+func (v *Volume) find(path string) (*inode, error) {
+	if path == "" {
+		return v.root, nil
+	}
+	names, err := split(path)
+	if err != nil {
+		return nil, err
+	}
+	at := v.root
+	for _, name := range names {
+		if at.dir == nil || at.dir.names[name] == nil {
+			return nil, fmt.Errorf("%s: %w", path, host.ErrNotExist)
+		}
+		at = at.dir.names[name]
+	}
+	return at, nil
+}
+
+// parent returns the directory that holds path and the last name; create makes missing directories.
+func (v *Volume) parent(path string, create bool) (*inode, string, error) {
+	names, err := split(path)
+	if err != nil {
+		return nil, "", err
+	}
+	at := v.root
+	for i, name := range names[:len(names)-1] {
+		child := at.dir.names[name]
+		if child == nil && create {
+			child = v.newInode(strings.Join(names[:i+1], "/"), true)
+			at.change(&naming{name: name, node: child})
+		}
+		if child == nil || child.dir == nil {
+			return nil, "", fmt.Errorf("%s: no directory %q: %w", path, name, host.ErrNotExist)
+		}
+		at = child
+	}
+	return at, names[len(names)-1], nil
+}
+
+// crash resolves what inc left unsynced.
+func (v *Volume) crash(inc *incarnation, fate Fate) {
+	l := v.w.castLot(inc.m, fate)
+	dirty := v.dirty
+	v.dirty = nil
+	for _, f := range dirty {
+		f.dirty = false
+		if f.dir != nil {
+			f.settleNames(l)
+			continue
+		}
+		f.settle(
+			func(c *change) bool { return c.inc == inc },
+			func(c *change) *mask { return l.mask(c, int64(v.w.cfg.Disk.Sector)) })
+	}
+	v.used = 0
+	v.recount(v.root)
+	v.w.note(KindCrash, v.id, l.kept, l.losses)
+}
+
+// recount adds up the pages of all files that can be reached.
+func (v *Volume) recount(f *inode) {
+	if f.dir == nil {
+		v.used += int64(len(f.cur.m)) * pageSize
+		return
+	}
+	for _, name := range f.dir.sorted() {
+		v.recount(f.dir.names[name])
+	}
+}
+
+// crashVolumes resolves the unsynced state of every volume inc could have written.
+func (inc *incarnation) crashVolumes(fate Fate) {
+	for _, name := range inc.m.names {
+		inc.m.volumes[name].crash(inc, fate)
+	}
+	for _, h := range inc.handles {
+		h.dead = host.ErrKilled
+	}
+	inc.handles = nil
+}
+
+// detached reports whether inc's handles on v were cut.
+func (v *Volume) detached(inc *incarnation) bool { return slices.Contains(v.cut, inc) }
