@@ -1,0 +1,266 @@
+package wal
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/weirmq/weir/host"
+)
+
+// superEvery is how long D may lag: the superblock is written at most this often for it, and no later
+// than this after the log went idle.
+const superEvery = 100 * time.Millisecond
+
+// run is the commit task. It is clocked by the sync: while one frame is written and synced the next one
+// fills, and an idle log commits at once.
+func (l *Log) run(sc *host.Scope) {
+	p := l.commitP
+	defer l.done[0].Complete(struct{}{}, nil)
+	for {
+		f, failure := l.take()
+		if failure != nil {
+			l.die(f, failure)
+			return
+		}
+		if f != nil {
+			if err := l.commit(f); err != nil {
+				l.die(f, err)
+				return
+			}
+		}
+		when := l.superWhen()
+		if when != 0 && l.h.Now() >= when {
+			if err := l.writeSuper(false); err != nil {
+				l.die(nil, err)
+				return
+			}
+			continue
+		}
+		if f != nil {
+			continue
+		}
+		if l.drained() {
+			if err := l.writeSuper(true); err != nil {
+				l.die(nil, err)
+				return
+			}
+			l.end(ErrClosed)
+			return
+		}
+		if err := p.Park(sc, when); err != nil && sc.Err() != nil {
+			l.abandon(sc.Err())
+			return
+		}
+	}
+}
+
+// take returns the next frame to write, nil if there is none, and what the ahead task died of.
+func (l *Log) take() (*frame, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure != nil {
+		return nil, l.failure
+	}
+	if len(l.pending) == 0 {
+		if len(l.fill.entries) == 0 {
+			return nil, nil
+		}
+		l.detach()
+	}
+	f := l.pending[0]
+	l.pending = append(l.pending[:0], l.pending[1:]...)
+	l.line.wake()
+	return f, nil
+}
+
+// drained reports whether Close was called and nothing is left to write.
+func (l *Log) drained() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closing && len(l.pending) == 0 && len(l.fill.entries) == 0
+}
+
+// commit makes f durable and tells its drafts. On an error the drafts were not told.
+func (l *Log) commit(f *frame) error {
+	f.seal(l.id.WAL, l.id.BrokerEpoch, l.chain, l.durable)
+	if err := l.ring.write(f.buf(), f.pos); err != nil {
+		return err
+	}
+	if err := l.ring.w.Sync(); err != nil {
+		return fmt.Errorf("wal: sync %s up to position %d: %w", l.ring.name, f.after(), err)
+	}
+	if err := l.fence(); err != nil {
+		return err
+	}
+	if err := l.settle(f); err != nil {
+		return err
+	}
+	for _, d := range f.drafts {
+		d.Durable(nil)
+	}
+	f.slab.Release(HolderLog)
+	l.recycle(f)
+	return nil
+}
+
+// fence re-reads the fence.
+func (l *Log) fence() error {
+	if l.cfg.Fence == nil {
+		return nil
+	}
+	if err := l.cfg.Fence(); err != nil {
+		return fmt.Errorf("%w (%s): %w", ErrFenced, l.ring.name, err)
+	}
+	return nil
+}
+
+// settle moves the durable end behind f.
+func (l *Log) settle(f *frame) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure != nil {
+		return l.failure
+	}
+	l.chain = f.head.crc
+	l.marks = append(l.marks, mark{f.pos, f.head.chain, f.head.epoch})
+	l.durable = f.after()
+	l.endMark = mark{l.durable, f.head.crc, f.head.epoch}
+	l.keepSums(f.pos, f.sums)
+	l.stats.Frames++
+	l.stats.Syncs++
+	l.stats.Bytes += uint64(f.size)
+	return nil
+}
+
+// keepSums remembers the checksums of the blocks from pos on.
+func (l *Log) keepSums(pos Position, sums []uint32) {
+	i := int(pos % Position(l.ring.capacity) / BlockSize)
+	n := copy(l.sums[i:], sums)
+	copy(l.sums, sums[n:])
+}
+
+func (l *Log) recycle(f *frame) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f.slab = nil
+	if len(l.spare) < 4 {
+		l.spare = append(l.spare, f)
+	}
+}
+
+// superWhen returns when the superblock is due: 0 = not, for nothing in it has changed.
+func (l *Log) superWhen() host.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	owed := l.trim.pos > min(l.slotTrim[0], l.slotTrim[1])
+	if !owed {
+		l.hungry = false
+	}
+	switch {
+	case l.hungry:
+		return l.h.Now()
+	case owed || l.durable > l.sb.durable:
+		return l.lastSuper.Add(superEvery)
+	}
+	return 0
+}
+
+// writeSuper writes the superblock to the slot that is not the newest, and frees space once both slots
+// carry the trim.
+func (l *Log) writeSuper(clean bool) error {
+	if err := l.fence(); err != nil {
+		return err
+	}
+	sb := l.nextSuper(clean)
+	sb.encode(l.superBuf)
+	slot := 1 - l.slot
+	if err := writeSlot(l.ring.w, slot, l.ring.capacity, l.superBuf); err != nil {
+		return fmt.Errorf("wal: write superblock of %s: %w", l.ring.name, err)
+	}
+	l.sb, l.slot, l.slotTrim[slot] = sb, slot, sb.trim.pos
+	l.lastSuper = l.h.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if freed := min(l.slotTrim[0], l.slotTrim[1]); freed > l.freed {
+		l.freed = freed
+		l.line.wake()
+	}
+	l.stats.Superblocks++
+	l.stats.Syncs++
+	return nil
+}
+
+func (l *Log) nextSuper(clean bool) superblock {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sb := l.sb
+	sb.seq++
+	sb.trim, sb.durable = l.trim, l.durable
+	sb.clean, sb.cleanEpoch, sb.cleanEnd = clean, 0, 0
+	if clean {
+		sb.cleanEpoch, sb.cleanEnd = l.id.BrokerEpoch, l.durable
+	}
+	return sb
+}
+
+// writeSlot writes one block to a superblock slot and syncs it.
+func writeSlot(f host.File, slot int, capacity int64, block []byte) error {
+	if _, err := f.WriteAt(block, slotOffset(slot, fileSize(capacity))); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// die ends the log after the first error: nothing is written or synced any more, and everything in
+// flight hears that its outcome is not known.
+func (l *Log) die(inFlight *frame, cause error) {
+	err := &deadError{cause}
+	l.h.Log().Error("wal died", "file", l.ring.name, "durable", uint64(l.Durable()), "error", cause)
+	l.fail(l.strand(inFlight, err), err)
+	if l.cfg.Dead != nil {
+		l.cfg.Dead(err)
+	}
+}
+
+// abandon ends the log because its scope ended without Close.
+func (l *Log) abandon(cause error) {
+	err := &deadError{cause}
+	l.fail(l.strand(nil, err), err)
+}
+
+// end ends the log after Close, with nothing left to tell.
+func (l *Log) end(err error) { l.fail(l.strand(nil, err), err) }
+
+// strand marks the log ended and returns the frames that will not be written, oldest first.
+func (l *Log) strand(inFlight *frame, err error) []*frame {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+	var left []*frame
+	if inFlight != nil {
+		left = append(left, inFlight)
+	}
+	left = append(left, l.pending...)
+	left = append(left, l.fill)
+	l.pending = nil
+	l.fill = &frame{pos: l.fill.pos, end: headerSize}
+	l.next = l.fill.pos
+	p := l.commitP
+	l.commitP = nil
+	p.Release()
+	l.pokeAhead()
+	l.line.wakeAll()
+	return left
+}
+
+// fail tells the drafts of stranded frames.
+func (l *Log) fail(left []*frame, err error) {
+	for _, f := range left {
+		for _, d := range f.drafts {
+			d.Durable(err)
+		}
+		if f.slab != nil {
+			f.slab.Release(HolderLog)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package wal
+
+import (
+	"fmt"
+	"hash/crc32"
+
+	"github.com/weirmq/weir/host"
+)
+
+const (
+	// readChunk is how much a read by position takes from the volume at a time.
+	readChunk = 256 << 10
+	// readsAtOnce is how many such reads run at the same time; more wait.
+	readsAtOnce = 4
+)
+
+// readBuffers are the aligned buffers that reads by position share.
+type readBuffers struct {
+	sem  host.Semaphore
+	mu   host.Mutex
+	free [][]byte
+}
+
+func (b *readBuffers) init(h host.Host, bytes int) error {
+	b.sem.Init(h, readsAtOnce)
+	b.mu.Init(h)
+	for range readsAtOnce {
+		mem, err := h.Disk().Memory(bytes)
+		if err != nil {
+			return fmt.Errorf("wal: take memory for reads: %w", err)
+		}
+		b.free = append(b.free, mem)
+	}
+	return nil
+}
+
+func (b *readBuffers) take() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	mem := b.free[len(b.free)-1]
+	b.free = b.free[:len(b.free)-1]
+	return mem
+}
+
+func (b *readBuffers) put(mem []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free = append(b.free, mem)
+}
+
+// ReadAt fills dst with the first len(dst) bytes of the extent at: from its slab if that still holds
+// them, else from the volume, each block checked against its checksum. Errors: ErrTrimmed, ErrClosed, a
+// DamageError, the volume's own, sc.Err(). It works on a dead log too: what was acknowledged can still
+// be read.
+func (l *Log) ReadAt(sc *host.Scope, at Extent, dst []byte) error {
+	if len(dst) > int(at.Len) {
+		panic(fmt.Sprintf("wal: invariant ReadInside: read of %d bytes from an extent of %d", len(dst), at.Len))
+	}
+	if at.Slab != nil && at.Slab.holdIf(HolderAnswer, at.life) {
+		copy(dst, at.Slab.mem[at.Off:])
+		at.Slab.Release(HolderAnswer)
+		return nil
+	}
+	if err := l.bufs.sem.Acquire(sc, 1); err != nil {
+		return err
+	}
+	defer l.bufs.sem.Release(1)
+	buf := l.bufs.take()
+	defer l.bufs.put(buf)
+	for pos := at.Position(); len(dst) > 0; {
+		n, err := l.readChunk(buf, at.Frame, pos, dst)
+		if err != nil {
+			return err
+		}
+		dst, pos = dst[n:], pos+Position(n)
+	}
+	return nil
+}
+
+// readChunk fills a first part of dst with what is at pos, reading whole blocks into buf.
+func (l *Log) readChunk(buf []byte, frame, pos Position, dst []byte) (int, error) {
+	from := pos / BlockSize * BlockSize
+	skip := int(pos - from)
+	span := min(alignUp(skip+len(dst), BlockSize), len(buf))
+	var want [readChunk / BlockSize]uint32
+	if err := l.expectSums(frame, from, want[:span/BlockSize]); err != nil {
+		return 0, err
+	}
+	if err := l.ring.read(buf[:span], from); err != nil {
+		return 0, err
+	}
+	for i := range span / BlockSize {
+		b := buf[i*BlockSize : (i+1)*BlockSize]
+		if crc32.Checksum(b, castagnoli) != want[i] {
+			return 0, l.mismatch(frame, from+Position(i*BlockSize))
+		}
+	}
+	return copy(dst, buf[skip:span]), nil
+}
+
+// expectSums copies the checksums of the blocks from pos on, if they are still there.
+func (l *Log) expectSums(frame, pos Position, want []uint32) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	end := pos + Position(len(want)*BlockSize)
+	switch {
+	case l.closing:
+		return ErrClosed
+	case frame < l.trim.pos:
+		return ErrTrimmed
+	case end > l.durable:
+		return fmt.Errorf("wal: read of %s up to position %d, durable is %d", l.ring.name, end, l.durable)
+	}
+	for i := range want {
+		want[i] = l.sums[(pos+Position(i*BlockSize))%Position(l.ring.capacity)/BlockSize]
+	}
+	return nil
+}
+
+// mismatch says why the block at pos is not what it was: its space may have been reused meanwhile.
+func (l *Log) mismatch(frame, pos Position) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if frame < l.trim.pos {
+		return ErrTrimmed
+	}
+	return &DamageError{l.ring.name, pos, l.ring.offset(pos), "block does not match its checksum"}
+}

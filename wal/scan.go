@@ -1,0 +1,330 @@
+package wal
+
+import (
+	"fmt"
+	"hash/crc32"
+)
+
+// scanner walks the ring from the trim position and decides by the table. It reads, and writes nothing.
+type scanner struct {
+	ring       *ring
+	wal        UUID
+	frameLimit int
+	limit      Position // trim + capacity: behind it lies the next lap
+	buf        []byte   // aligned; at least one frame
+	from       Position // of the bytes in buf
+	n          int      // how many there are
+
+	pos      Position
+	chain    uint32
+	anchored bool  // chain counts; behind damage it is not known
+	epoch    int64 // no frame may be below it
+	durable  Position
+
+	rec   *Recovery
+	marks []mark
+	sums  []uint32
+	dirty bool // something is left where no lap wrote before, behind the end
+}
+
+// sight is what was seen at a position.
+type sight struct {
+	header headerSeen
+	body   bodySeen
+	h      header
+	buf    []byte // the frame's bytes, if a header announces them
+	table  bool   // the trailer can be read
+	bad    []bool // by block: what does not match its checksum; nil if none
+}
+
+// view returns n bytes at pos, nil if they reach behind the limit.
+func (s *scanner) view(pos Position, n int) ([]byte, error) {
+	if pos+Position(n) > s.limit || n > len(s.buf) {
+		return nil, nil
+	}
+	if pos < s.from || pos+Position(n) > s.from+Position(s.n) {
+		s.from, s.n = pos, int(min(Position(len(s.buf)), s.limit-pos))
+		if err := s.ring.read(s.buf[:s.n], pos); err != nil {
+			s.n = 0
+			return nil, err
+		}
+	}
+	at := int(pos - s.from)
+	return s.buf[at : at+n : at+n], nil
+}
+
+// run scans to the end of the log.
+func (s *scanner) run() error {
+	for {
+		o, err := s.look()
+		if err != nil {
+			return err
+		}
+		if decisions[o.header][o.body][evidenceNone] == verdictAccept {
+			s.accept(&o)
+			continue
+		}
+		later, err := s.search()
+		if err != nil {
+			return err
+		}
+		if o.buf != nil { // the search may have moved the window
+			if o, err = s.look(); err != nil {
+				return err
+			}
+		}
+		e := evidenceNone
+		if s.durable > s.pos {
+			e = evidenceDurable
+		}
+		switch why := reason(o.header, o.body, e); decisions[o.header][o.body][e] {
+		case verdictEnd:
+			return nil
+		case verdictTorn:
+			s.rec.Torn = Torn{Frames: 1, At: s.pos, Bytes: int64(o.h.length), Why: why}
+			s.dirty = true
+			return nil
+		case verdictDamage:
+			s.damage(&o, later, why)
+		default:
+			panic(fmt.Sprintf("wal: invariant TableComplete: header %d body %d evidence %d", o.header, o.body, e))
+		}
+	}
+}
+
+// look classifies what is at s.pos.
+func (s *scanner) look() (sight, error) {
+	o := sight{header: headerOther, body: bodyUnknown}
+	b, err := s.view(s.pos, BlockSize)
+	if err != nil || b == nil {
+		return o, err
+	}
+	h, err := decodeHeader(b)
+	switch {
+	case err == nil && s.isNext(&h):
+		o.header = headerNext
+	case err == nil:
+		return o, nil
+	default:
+		var ok bool
+		if h, ok = repairHeader(b); !ok || !s.isNext(&h) {
+			if s.virgin(s.pos) && !allZero(b) {
+				o.header = headerRemains
+			}
+			return o, nil
+		}
+		o.header = headerFlipped
+	}
+	f, err := s.view(s.pos, int(h.length))
+	if err != nil {
+		return o, err
+	}
+	o.h, o.buf = h, f
+	s.inspect(&o)
+	return o, nil
+}
+
+// isNext is rule 12.
+func (s *scanner) isNext(h *header) bool {
+	return h.wal == s.wal && h.pos == s.pos && h.epoch >= s.epoch && (!s.anchored || h.chain == s.chain) &&
+		int(h.length) <= len(s.buf) && s.pos+Position(h.length) <= s.limit
+}
+
+// virgin reports whether no earlier lap wrote at pos: there the ring is zero ahead of the log.
+func (s *scanner) virgin(pos Position) bool { return pos < Position(s.ring.capacity) }
+
+// inspect checks trailer and blocks of the frame in o.
+func (s *scanner) inspect(o *sight) {
+	h, f := &o.h, o.buf
+	trailer := f[h.place : h.place+h.trailer]
+	if sum := crc32.Checksum(trailer, castagnoli); sum != h.trailerCRC {
+		o.body = bodyMissing
+		at, bits, ok := changedByte(h.trailerCRC, sum, len(trailer))
+		if ok && !s.unwritten(f, int(h.place)+at) {
+			o.body = bodyFlipped
+			trailer[at] ^= bits // in our copy, so that the loss can be listed
+			o.table = true
+		} else if s.virgin(s.pos+Position(h.length)-1) && !s.missing(f, int(h.place), int(h.trailer)) {
+			o.body = bodyStrange
+		}
+		return
+	}
+	o.table = true
+	o.body = bodyWhole
+	bad, flipped, missing := 0, false, false
+	for i := range int(h.length) / BlockSize {
+		stored := h.storedSum(f, i)
+		got, n := h.blockSum(f, i)
+		if got == stored {
+			continue
+		}
+		if o.bad == nil {
+			o.bad = make([]bool, h.length/BlockSize)
+		}
+		o.bad[i] = true
+		bad++
+		missed := s.missing(f, i*BlockSize, BlockSize)
+		if at, ok := flippedAt(h, i, stored, got, n); ok && !s.unwritten(f, at) {
+			flipped = true
+		}
+		missing = missing || missed || !s.virgin(s.pos+Position(i*BlockSize))
+	}
+	switch {
+	case bad == 0:
+	case bad == 1 && flipped:
+		o.body = bodyFlipped
+	case missing:
+		o.body = bodyMissing
+	default:
+		o.body = bodyStrange
+	}
+}
+
+// flippedAt returns where in the frame one changed byte explains block i's checksum.
+func flippedAt(h *header, i int, stored, got uint32, n int) (int, bool) {
+	at, _, ok := changedByte(stored, got, n)
+	if !ok {
+		return 0, false
+	}
+	a, b, c, _ := h.hashed(i)
+	if at < b-a {
+		return a + at, true
+	}
+	return c + at - (b - a), true
+}
+
+// sector is the least that a disk writes or does not write as a whole; some tear even that.
+const sector = 512
+
+// missing reports whether a sector that overlaps the n bytes at off of frame f may be one whose write did
+// not happen, or not to its end: where no earlier lap wrote, it ends in zero then.
+func (s *scanner) missing(f []byte, off, n int) bool {
+	for at := off / sector * sector; at < off+n; at += sector {
+		if s.virgin(s.pos+Position(at)) && f[at+sector-1] == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unwritten reports whether the sector with the byte at off is surely one that was not written.
+func (s *scanner) unwritten(f []byte, off int) bool {
+	at := off / sector * sector
+	return s.virgin(s.pos+Position(at)) && allZero(f[at:at+sector])
+}
+
+// accept takes the frame in o into the log.
+func (s *scanner) accept(o *sight) {
+	s.list(o, func(f Found) { s.rec.Entries = append(s.rec.Entries, f) })
+	s.rec.Frames++
+	s.step(o)
+}
+
+// step goes on behind the frame in o, whose header is known.
+func (s *scanner) step(o *sight) {
+	s.marks = append(s.marks, mark{s.pos, o.h.chain, o.h.epoch})
+	s.durable = max(s.durable, o.h.durable)
+	capacity := Position(s.ring.capacity)
+	for i := range int(o.h.length) / BlockSize {
+		sum := crc32.Checksum(o.buf[i*BlockSize:(i+1)*BlockSize], castagnoli)
+		if o.bad != nil && o.bad[i] {
+			sum = ^sum // reads of it must fail
+		}
+		s.sums[(s.pos+Position(i*BlockSize))%capacity/BlockSize] = sum
+	}
+	s.pos += Position(o.h.length)
+	s.chain, s.anchored, s.epoch = o.h.crc, true, o.h.epoch
+}
+
+// list calls fn for each entry of the frame's table.
+func (s *scanner) list(o *sight, fn func(Found)) {
+	at := int(o.h.place)
+	for range o.h.entries {
+		p := decodePlaced(o.buf[at : at+entrySize])
+		at += entrySize
+		fn(Found{p.Entry, Extent{Len: p.Length, Frame: s.pos, FrameOff: p.off}})
+	}
+}
+
+// damage names what is spoilt at s.pos and resumes behind it: at the frame's end if its header is known,
+// else at the next valid header, else where the log is known to have been durable.
+func (s *scanner) damage(o *sight, later Position, why string) {
+	d := Damage{From: s.pos, Why: why, Listed: o.table && o.buf != nil}
+	if o.buf == nil {
+		d.To = s.durable
+		if later != 0 {
+			d.To = later
+		}
+		s.poisonSums(d.From, d.To)
+		s.rec.Damage = append(s.rec.Damage, d)
+		s.pos, s.anchored = d.To, false
+		return
+	}
+	d.To = s.pos + Position(o.h.length)
+	// With its header or its table spoilt nothing in the frame is believed.
+	whole := o.header == headerNext && o.bad != nil
+	if d.Listed {
+		s.list(o, func(f Found) {
+			if whole && !o.touches(f.Extent) {
+				s.rec.Entries = append(s.rec.Entries, f)
+			} else {
+				d.Lost = append(d.Lost, f)
+			}
+		})
+	}
+	if !whole {
+		o.bad = make([]bool, o.h.length/BlockSize)
+		for i := range o.bad {
+			o.bad[i] = true
+		}
+	}
+	s.rec.Damage = append(s.rec.Damage, d)
+	s.step(o)
+}
+
+// touches reports whether an entry has bytes in a bad block.
+func (o *sight) touches(x Extent) bool {
+	if x.Len == 0 {
+		return false
+	}
+	for i := x.FrameOff / BlockSize; i <= (x.FrameOff+x.Len-1)/BlockSize; i++ {
+		if o.bad[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// poisonSums makes reads of [from, to) fail.
+func (s *scanner) poisonSums(from, to Position) {
+	zero := crc32.Checksum(make([]byte, BlockSize), castagnoli)
+	capacity := Position(s.ring.capacity)
+	for pos := from; pos < to; pos += BlockSize {
+		s.sums[pos%capacity/BlockSize] = ^zero
+	}
+}
+
+// search looks behind s.pos for the next valid header, over one maximal frame or up to what is known
+// durable, whichever is more, and raises s.durable by what it says. It returns 0 if there is none.
+func (s *scanner) search() (Position, error) {
+	s.dirty = false
+	end := min(max(s.durable, s.pos+Position(s.frameLimit))+BlockSize, s.limit)
+	for q := s.pos; q < end; q += BlockSize {
+		b, err := s.view(q, BlockSize)
+		if err != nil {
+			return 0, err
+		}
+		if s.virgin(q) && !s.dirty && !allZero(b) {
+			s.dirty = true
+		}
+		if q == s.pos {
+			continue
+		}
+		h, err := decodeHeader(b)
+		if err == nil && h.wal == s.wal && h.pos == q && h.epoch >= s.epoch {
+			s.durable = max(s.durable, h.durable)
+			return q, nil
+		}
+	}
+	return 0, nil
+}
