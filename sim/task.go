@@ -53,7 +53,7 @@ func (w *World) spawn(inc *incarnation, sc *host.Scope, name string, fn func(*ho
 	if sc == nil {
 		sc = inc.root
 	}
-	t.sc, t.cancel = sc.Child(0)
+	t.sc, t.cancel = sc.Task(name)
 	t.io.init(inc)
 	t.slot = len(inc.tasks)
 	inc.tasks = append(inc.tasks, t)
