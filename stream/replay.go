@@ -1,0 +1,45 @@
+package stream
+
+import (
+	"fmt"
+
+	"github.com/weirmq/weir/host"
+)
+
+// replayBytes is how much a replay reads at a time.
+const replayBytes = 4 << 20
+
+// ReplayFrom shows fn every entry of a stream that ends past from and at or below to, in order, from the log and
+// from objects, below the log start offset too where it is still there. It is for rebuilding the owner's
+// state from a checkpoint. fn must not keep data. It fails when it cannot reach to.
+func (e *Engine) ReplayFrom(sc *host.Scope, id ID, from, to int64, fn func(base int64, count uint32, data []byte) error) error {
+	return e.replayWith(sc, &cursor{id: id, pos: from, limit: to, inner: true}, fn)
+}
+
+// replay is ReplayFrom for the upload, which waits for no reader's memory.
+func (e *Engine) replay(sc *host.Scope, id ID, from, to int64, fn func(base int64, count uint32, data []byte) error) error {
+	return e.replayWith(sc, &cursor{id: id, pos: from, limit: to, inner: true, free: true}, fn)
+}
+
+func (e *Engine) replayWith(sc *host.Scope, c *cursor, fn func(base int64, count uint32, data []byte) error) error {
+	to := c.limit
+	for c.pos < to {
+		c.left = replayBytes
+		rd, err := e.run(sc, c)
+		if err != nil {
+			return fmt.Errorf("stream: replay stream %d from offset %d: %w", c.id, c.pos, err)
+		}
+		n := len(rd.Chunks)
+		for _, ch := range rd.Chunks {
+			if err := fn(ch.Base, ch.Count, ch.Data); err != nil {
+				rd.Release()
+				return err
+			}
+		}
+		rd.Release()
+		if n == 0 && c.pos < to {
+			return &HoleError{ID: c.id, From: c.pos, To: to, Why: "replay found no entry that ends there"}
+		}
+	}
+	return nil
+}

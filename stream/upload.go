@@ -1,0 +1,335 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/wal"
+)
+
+// uploadLoop is the task "stream.upload".
+func (e *Engine) uploadLoop(sc *host.Scope) error {
+	wait := time.Duration(0)
+	for {
+		what, err := e.await(sc)
+		if err != nil {
+			return nil // closed, or dead: Rescue uploads the rest
+		}
+		done, err := e.upload(sc, what)
+		switch {
+		case errors.Is(err, ErrFenced):
+			return nil
+		case err == nil && done:
+			wait = 0
+			continue
+		}
+		wait = e.backoff(wait)
+		if err := e.doze(sc, wait, err); err != nil {
+			return nil
+		}
+	}
+}
+
+func (e *Engine) backoff(last time.Duration) time.Duration {
+	return min(max(2*last, e.cfg.RetryMin), e.cfg.RetryMax)
+}
+
+// doze waits out a failure, or a moment in which nothing could be taken.
+func (e *Engine) doze(sc *host.Scope, wait time.Duration, why error) error {
+	if why != nil && sc.Err() == nil {
+		e.h.Log().Warn("stream: upload failed, will be repeated", "store", e.store.Name(), "wait", wait, "error", why)
+	}
+	return e.h.Sleep(sc, wait)
+}
+
+// await waits until something is due to be uploaded and says what.
+func (e *Engine) await(sc *host.Scope) (scope, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		if e.closed || e.dead != nil || e.fenced != nil {
+			return 0, ErrClosed
+		}
+		if e.pressure() {
+			e.pressed = e.newest
+			return takeStates, nil
+		}
+		wake, due := e.due(e.h.Now())
+		if due {
+			return takeData, nil
+		}
+		e.asleep = wake
+		if err := e.work.Wait(sc, wake); err != nil && !(errors.Is(err, host.ErrTimeout) && sc.Err() == nil) {
+			return 0, err
+		}
+	}
+}
+
+// due reports whether to upload now, or else when to look again, 0 = when told.
+func (e *Engine) due(now host.Time) (host.Time, bool) {
+	if e.retry || e.pending >= e.cfg.UploadBytes || e.pending > 0 && e.entries >= e.cfg.MaxEntries {
+		return 0, true
+	}
+	for _, r := range e.owing {
+		if r.hole != nil && !r.marked {
+			return 0, true
+		}
+	}
+	if e.pending == 0 {
+		return 0, false
+	}
+	if e.oldest == 0 {
+		return 0, true // found by recovery: owed ranges go first
+	}
+	at := e.oldest.Add(e.cfg.UploadAge)
+	return at, now >= at
+}
+
+// pressure tells that the ring is more than half full, and that it grew since that was last acted upon.
+func (e *Engine) pressure() bool {
+	return e.newest-min(e.newest, e.trimmed) > e.ringBytes/2 && e.newest-min(e.newest, e.pressed) > e.ringBytes/16
+}
+
+// upload takes one plan as far as it goes. It reports false when there was nothing to do.
+func (e *Engine) upload(sc *host.Scope, what scope) (bool, error) {
+	if err := e.uploading.Acquire(sc, 1); err != nil {
+		return false, err
+	}
+	defer e.uploading.Release(1)
+	if err := e.markHoles(sc); err != nil {
+		return false, e.fatal(err)
+	}
+	if e.plan == nil {
+		p, err := e.makePlan(sc, what)
+		if err != nil || p == nil {
+			return false, e.fatal(err)
+		}
+		e.setPlan(p)
+	}
+	p := e.plan
+	if !p.put {
+		if err := e.put(sc, p); err != nil {
+			return false, e.fatal(err)
+		}
+		p.put = true
+	}
+	verdicts, err := e.cat.Commit(sc, e.commitOf(p))
+	if err != nil {
+		return false, e.fatal(fmt.Errorf("stream: commit object %s: %w", p.key, err))
+	}
+	if len(verdicts) != len(p.parts) {
+		return false, fmt.Errorf("stream: commit of object %s: %d verdicts for %d entries", p.key, len(verdicts), len(p.parts))
+	}
+	e.settle(p, verdicts)
+	e.setPlan(nil)
+	e.trim()
+	return true, nil
+}
+
+// fatal passes err on and, when it says that this epoch is fenced, ends all committing.
+func (e *Engine) fatal(err error) error {
+	if !errors.Is(err, ErrFenced) {
+		return err
+	}
+	e.mu.Lock()
+	first := e.fenced == nil
+	e.fenced = err
+	e.mu.Unlock()
+	if first && e.cfg.Fatal != nil {
+		e.cfg.Fatal(err)
+	}
+	return err
+}
+
+func (e *Engine) setPlan(p *plan) {
+	e.plan = p
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.retry = p != nil
+	if p == nil {
+		e.pin = noPin
+	}
+}
+
+// put stores p's object. After an unknown outcome the same bytes are put again under the same key. When the
+// bytes cannot be read any more, the key is given up.
+func (e *Engine) put(sc *host.Scope, p *plan) error {
+	err := e.store.Put(sc, p.key, p.body)
+	e.mu.Lock()
+	e.stats.Puts++
+	if err != nil {
+		e.stats.PutErrors++
+	} else {
+		e.stats.PutBytes += uint64(p.body.size)
+	}
+	e.mu.Unlock()
+	if err == nil {
+		return nil
+	}
+	if berr := p.body.err; lost(berr) || errors.Is(berr, errMoved) {
+		if err := e.cat.GiveUp(sc, p.seq); err != nil {
+			return fmt.Errorf("stream: give up object %s: %w", p.key, err)
+		}
+		e.setPlan(nil)
+		err = berr
+	}
+	return fmt.Errorf("stream: put object %s: %w", p.key, err)
+}
+
+func (e *Engine) commitOf(p *plan) Commit {
+	durable := e.log.Durable()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := Commit{Seq: p.seq, Key: p.key, Size: p.body.size, CRC: p.body.crc, Trim: e.trimmed, Durable: durable}
+	for i := range p.parts {
+		pt := &p.parts[i]
+		ce := CommitEntry{ID: pt.r.st.id, Epoch: pt.r.epoch, Start: pt.start, End: pt.end, MaxTimestamp: minTimestamp}
+		for j := range pt.entries {
+			ce.Bytes += int64(pt.entries[j].at.Len)
+			ce.MaxTimestamp = max(ce.MaxTimestamp, pt.entries[j].maxTs)
+		}
+		c.Entries = append(c.Entries, ce)
+	}
+	return c
+}
+
+// settle acts on the applied verdicts, entry by entry.
+func (e *Engine) settle(p *plan, verdicts []Verdict) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stats.Commits++
+	for i := range p.parts {
+		pt := &p.parts[i]
+		r := pt.r
+		e.stats.Verdicts[verdicts[i]%(Refused+1)]++
+		switch verdicts[i] {
+		case Accepted, Already:
+			invariant.Check(pt.start <= max(r.discharged, r.st.logStart), invariant.CommitContiguous,
+				"stream %d epoch %d: [%d, %d) committed after %d", r.st.id, r.epoch, pt.start, pt.end, r.discharged)
+			r.committed = max(r.committed, pt.end)
+			e.discharge(r, pt.end)
+			e.dischargeState(r)
+		case Gone:
+			// The records are gone, but the object's checkpoint is not referred to: the opening state in
+			// the log stays owed until another commit, or until the stream is dropped.
+			if e.discharge(r, pt.end); pt.start == pt.end {
+				e.dischargeState(r)
+			}
+		default:
+			e.refuseLocked(r, fmt.Errorf("metadata answered %s to [%d, %d) of object %s", verdicts[i], pt.start, pt.end, p.key))
+		}
+		r.st.prune()
+	}
+	e.recount()
+}
+
+// refuse stops committing a range until restart: something contradicts itself, and trimming would lose it.
+func (e *Engine) refuse(r *rangeLog, why error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refuseLocked(r, why)
+}
+
+func (e *Engine) refuseLocked(r *rangeLog, why error) {
+	if r.refused || r.st.gone {
+		return
+	}
+	e.stick(r, func() { r.refused = true })
+	e.stats.RefusedRanges++
+	e.h.Log().Error("stream: range cannot be committed; it stays in the log and pins it", "stream", uint64(r.st.id),
+		"epoch", int32(r.epoch), "committed", r.committed, "why", why)
+}
+
+// markHoles tells metadata of new holes.
+func (e *Engine) markHoles(sc *host.Scope) error {
+	for {
+		r, hole := e.unmarked()
+		if r == nil {
+			return nil
+		}
+		if err := e.cat.MarkHole(sc, hole); err != nil {
+			return fmt.Errorf("stream: record a hole of stream %d: %w", hole.ID, err)
+		}
+		e.mu.Lock()
+		if r.hole != nil && *r.hole == hole {
+			r.marked = true
+		}
+		e.mu.Unlock()
+	}
+}
+
+func (e *Engine) unmarked() (*rangeLog, HoleError) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, r := range e.owing {
+		if r.hole != nil && !r.marked {
+			return r, *r.hole
+		}
+	}
+	return nil, HoleError{}
+}
+
+// Flush uploads and commits everything that is durable when it is called, opening states included, and
+// repeats what fails until sc ends. ErrRefused when all is done but what cannot be.
+func (e *Engine) Flush(sc *host.Scope) error {
+	target := e.log.Durable()
+	wait := time.Duration(0)
+	for e.owes(target) {
+		done, err := e.upload(sc, takeStates)
+		if errors.Is(err, ErrFenced) || sc.Err() != nil {
+			return err
+		}
+		if err == nil && !done {
+			break // the rest cannot be committed
+		}
+		if err == nil {
+			wait = 0
+			continue
+		}
+		wait = e.backoff(wait)
+		if e.doze(sc, wait, err) != nil {
+			return err
+		}
+	}
+	return e.refused()
+}
+
+// Rescue is what the owner of a dead log calls before it exits: everything known durable is uploaded from
+// the slabs, or from the log where it can still be read, and committed. Nothing is trimmed.
+func (e *Engine) Rescue(sc *host.Scope) error { return e.Flush(sc) }
+
+// owes tells whether something below target can still be committed.
+func (e *Engine) owes(target wal.Position) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, r := range e.owing {
+		if r.refused {
+			continue
+		}
+		i := r.find(r.discharged)
+		if i < len(r.entries) && r.entries[i].end() <= r.stop() && r.entries[i].at.Frame < target {
+			return true
+		}
+		if r.hole == nil && r.stateDue && r.stated && r.state.Frame < target || r.hole != nil && !r.marked {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Engine) refused() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, r := range e.owing {
+		if r.refused {
+			return fmt.Errorf("%w: stream %d epoch %d from offset %d on, see the log", ErrRefused, r.st.id, r.epoch, r.committed)
+		}
+		if r.hole != nil {
+			return fmt.Errorf("%w: %w", ErrRefused, r.hole)
+		}
+	}
+	return nil
+}
