@@ -96,7 +96,7 @@ func (s *Scope) child(until Time, task string) (*Scope, func()) {
 }
 
 // end gives s its outcome, wakes its waiters and ends its children. The first outcome stays; a deadline
-// that has come was there before a cancellation.
+// that has come was there before a cancellation. A machine's death does not ask its clock.
 func (s *Scope) end(err error) {
 	if err == ErrCancelled && s.late() {
 		err = ErrTimeout
