@@ -1,0 +1,90 @@
+package check
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sample has every kind of operation and every field.
+func sample() *History {
+	return &History{
+		Ops: []Op{
+			retried(3, true, put(1, 0, 10, 0, 1, 2)),
+			with(Unknown, put(2, 5, NoReturn, 0, 1)),
+			with(Failed, put(2, 20, 30, 0, 2)),
+			get(20, 30, 0, a(1), a(2)),
+			listEnd(40, 50, 2),
+			commit(60, 70, 2),
+			committed(80, 90, -1),
+		},
+		Logs: []Log{{Partition: orders, Values: []Value{a(1), a(2)}}, {Partition: Partition{"orders", 1}, Start: 7, Values: []Value{}}},
+	}
+}
+
+// TestHistoryFileIsStable: files written by this version stay readable, and the
+// bytes of a history do not change by accident.
+func TestHistoryFileIsStable(t *testing.T) {
+	golden, err := os.ReadFile("testdata/history.v1.jsonl")
+	require.NoError(t, err)
+	var out bytes.Buffer
+	require.NoError(t, Encode(&out, sample()))
+	require.Equal(t, string(golden), out.String())
+	h, err := Decode(bytes.NewReader(golden))
+	require.NoError(t, err)
+	require.Equal(t, sample(), h)
+}
+
+func TestDamagedHistoryFilesAreRefusedByLine(t *testing.T) {
+	const head = `{"format":"weir-history","version":1}` + "\n"
+	for name, c := range map[string]struct{ file, want string }{
+		"empty":              {"", "empty file"},
+		"no header":          {`{"op":"fetch"}`, "line 1"},
+		"newer version":      {`{"format":"weir-history","version":2}`, "version 2"},
+		"another format":     {`{"format":"jepsen","version":1}`, `"jepsen"`},
+		"torn line":          {head + `{"op":"fet`, "line 2"},
+		"neither":            {head + `{}`, "line 2"},
+		"both":               {head + `{"op":"fetch","log":[]}`, "line 2"},
+		"unknown field":      {head + `{"op":"fetch","outcome":"ok","ofset":3}`, "ofset"},
+		"unknown operation":  {head + `{"op":"peek","outcome":"ok"}`, `"peek"`},
+		"unknown outcome":    {head + `{"op":"fetch","outcome":"maybe"}`, `"maybe"`},
+		"record of three":    {head + `{"op":"fetch","outcome":"ok","records":[[1,2,3]]}`, "3 numbers"},
+		"produce of nothing": {head + `{"op":"produce","outcome":"ok"}`, "without values"},
+		"time turned around": {head + `{"op":"fetch","outcome":"ok","call":5,"return":4}`, "before its call"},
+		"offset too high":    {head + `{"op":"fetch","outcome":"ok","offset":2305843009213693952}`, "offset 2305843009213693952"},
+		"record below zero":  {head + `{"op":"fetch","outcome":"ok","records":[[-1,3]]}`, "offset -1"},
+		"log below zero":     {head + `{"topic":"t","log":[],"start":-1}`, "starts at -1"},
+		"commit of no group": {head + `{"op":"commit","outcome":"ok"}`, "without a group"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Decode(strings.NewReader(c.file))
+			require.ErrorIs(t, err, ErrFormat)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+// FuzzDecode: no bytes panic the decoder or a checker, and what decodes encodes to
+// something that decodes to the same.
+func FuzzDecode(f *testing.F) {
+	var out bytes.Buffer
+	require.NoError(f, Encode(&out, sample()))
+	f.Add(out.Bytes())
+	f.Add([]byte(`{"format":"weir-history","version":1}` + "\n" + `{"topic":"t","partition":0,"start":-9,"log":[1,1,0]}`))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		h, err := Decode(bytes.NewReader(file))
+		if err != nil {
+			return
+		}
+		var first, second bytes.Buffer
+		require.NoError(t, Encode(&first, h))
+		again, err := Decode(bytes.NewReader(first.Bytes()))
+		require.NoError(t, err)
+		require.NoError(t, Encode(&second, again))
+		require.Equal(t, first.String(), second.String())
+		Judge(h, Counts{})
+	})
+}
