@@ -226,8 +226,8 @@ func (s *State) checkObjects(counts map[ObjectID]map[uint64]uint32) error {
 		delete(counts, id)
 	}
 	if len(counts) > 0 || dead != s.dead {
-		return broken(invariant.ObjectReferencedExists, "%d objects are referred to and not known; %d destroyed, not %d",
-			len(counts), dead, s.dead)
+		return broken(invariant.ObjectReferencedExists,
+			"%d objects are referred to and not known; %d destroyed, not %d", len(counts), dead, s.dead)
 	}
 	return nil
 }
@@ -252,7 +252,8 @@ func (s *State) checkTopics() error {
 	}
 	for _, b := range s.Brokers() {
 		if b.Epoch < 1 || b.Epoch >= s.nextBrokerEpoch {
-			return broken(invariant.IDNeverReused, "broker %d epoch %d, the next one is %d", b.ID, b.Epoch, s.nextBrokerEpoch)
+			return broken(invariant.IDNeverReused, "broker %d epoch %d, the next one is %d",
+				b.ID, b.Epoch, s.nextBrokerEpoch)
 		}
 	}
 	return nil

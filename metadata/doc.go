@@ -31,11 +31,11 @@
 //
 //	 1 ApplyOrder              commands are applied by index, each once
 //	 2 IDNeverReused           epochs, stream ids, WAL uuids, keys and producer ids are issued once
-//	 3 RangesTile              ranges tile the offsets, accepted gaps are named, epochs rise, only the last is open
+//	 3 RangesTile              ranges tile the offsets but for accepted gaps, epochs rise, the last may be open
 //	 4 SealFinal               a closed end never changes
 //	 5 EndNotBelowCommitted    start ≤ committed ≤ end
 //	 6 CommitContiguous        live references cover [max(logStart, start), committed) of each range
-//	 7 CoveredOnce             an offset at or above logStart lies in one object, or in a WAL not released, or in a hole
+//	 7 CoveredOnce             an offset from logStart on is in one object, a WAL not released, or a hole
 //	 8 ObjectReferencedExists  what is referred to is a live object, and its counts are exact
 //	 9 GarbageForever          a key judged garbage is never referred to later
 //	10 OneHolder               a WAL has one holder, and that is a live broker epoch
