@@ -37,7 +37,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 		listed=$$($(GO) test -list '^Fuzz' $$pkg); \
 		for target in $$(awk '/^Fuzz/' <<<"$$listed"); do \
 			echo "$$pkg $$target"; \
-			$(GO) test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+			$(GO) test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x; \
 		done; \
 	done
 

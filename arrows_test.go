@@ -34,7 +34,7 @@ var arrows = map[string]arrow{
 
 	"wal":              {level: 20, may: []string{"host", "internal/invariant"}},
 	"broker/partition": {level: 20, may: []string{"broker/batch", "internal/invariant"}},
-	"broker/group":     {level: 20, may: []string{"internal/invariant"}},
+	"broker/group":     {level: 20, may: []string{"host", "internal/invariant"}}, // host.Time only: events carry it
 
 	// stream knows nothing of Kafka and nothing of metadata: it asks its Catalog.
 	"stream": {level: 30, may: []string{"host", "objectstore", "wal", "internal/invariant"}},
