@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"hash/crc32"
 	"math/bits"
 
 	"github.com/weirmq/weir/host"
@@ -105,3 +106,8 @@ func (w *World) Events() uint64 { return w.events }
 
 // Checkpoints returns the hash after every 1,024 events. The slice belongs to the world.
 func (w *World) Checkpoints() []Checkpoint { return w.checkpoints }
+
+// checksum is what of a byte string enters the hash.
+func checksum(p []byte) uint64 {
+	return uint64(crc32.Checksum(p, castagnoli))<<32 | uint64(len(p))
+}

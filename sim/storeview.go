@@ -1,0 +1,290 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/objectstore"
+)
+
+// Store returns the world's object store as h, a host of this world, sees it. Latencies, faults and cuts
+// between the machine and StoreNode apply.
+func (w *World) Store(h host.Host) objectstore.Store {
+	sh, ok := h.(*simHost)
+	if !ok || sh.inc.w != w {
+		panic("sim: World.Store wants a host of the same world")
+	}
+	return &storeView{sh.inc}
+}
+
+// storeView is the objectstore.Store of one incarnation.
+type storeView struct{ inc *incarnation }
+
+// request is one call under way.
+type request struct {
+	inc    *incarnation
+	op     Op
+	key    string
+	size   int64        // bytes sent, or asked for
+	effect func() error // at the store; its error is a definite answer
+	late   bool         // it may be applied long after its caller gave up
+	ready  parker
+	done   bool
+	err    error
+}
+
+// do sends r and waits for the answer.
+func (s *storeView) do(sc *host.Scope, r *request) error {
+	k, err := s.inc.begin(r.op, r.key, 0, r.size)
+	if err != nil {
+		return err
+	}
+	if err := sc.Err(); err != nil {
+		return err
+	}
+	w := s.inc.w
+	r.inc = s.inc
+	r.ready.init(s.inc)
+	r.send()
+	for !r.done {
+		err := r.ready.park(sc, s.inc.now().Add(w.cfg.Store.Timeout), opNames[r.op]+" "+r.key)
+		if err == nil || r.done {
+			continue
+		}
+		if end := sc.Err(); end != nil {
+			return fmt.Errorf("%s %s: %w", r.op, r.key, end)
+		}
+		return fmt.Errorf("%s %s: %w after %v", r.op, r.key, ErrNoAnswer, w.cfg.Store.Timeout)
+	}
+	if r.err != nil {
+		return fmt.Errorf("%s %s: %w", r.op, r.key, r.err)
+	}
+	s.inc.finish(k)
+	return nil
+}
+
+// send decides the request's fate and puts it on its way.
+func (r *request) send() {
+	w, m := r.inc.w, r.inc.m
+	travel := draw(w.blobs, w.cfg.Store.Latency) + host.Time(r.size*int64(time.Second)/w.cfg.Store.Rate)
+	back := draw(w.blobs, w.cfg.Store.Latency)
+	dies := w.blobs.IntN(2) == 0 // if its caller dies on the way: the rest of it was not sent
+	r.storm()
+	switch {
+	case w.stormy():
+		w.After(travel+back, func() { r.answer(ErrUnavailable) })
+	case w.hit(m, FaultStoreError):
+		w.After(travel+back, func() { r.answer(fmt.Errorf("%w: connection reset before it took effect", ErrNoAnswer)) })
+	case r.late && w.hit(m, FaultStoreLate):
+		w.After(travel+between(w.blobs, time.Second, w.cfg.Store.LateMax), func() { _ = r.effect() })
+		w.After(travel+back, func() { r.answer(fmt.Errorf("%w: connection reset", ErrNoAnswer)) })
+	default:
+		lost := w.hit(m, FaultStoreAppliedError)
+		w.After(travel, func() { r.arrive(dies, lost, back) })
+	}
+}
+
+// arrive is the request at the store.
+func (r *request) arrive(dies, lost bool, back host.Time) {
+	w, name := r.inc.w, r.inc.m.name
+	if w.Blocked(name, StoreNode) || r.inc.dead && dies {
+		return // nobody answers
+	}
+	err := r.effect()
+	if lost {
+		err = fmt.Errorf("%w: connection reset after it took effect", ErrNoAnswer)
+	}
+	w.After(back, func() {
+		if !w.Blocked(StoreNode, name) {
+			r.answer(err)
+		}
+	})
+}
+
+func (r *request) answer(err error) {
+	if r.done || r.inc.dead {
+		return
+	}
+	r.done, r.err = true, err
+	r.ready.Unpark()
+}
+
+// storm may start a storm.
+func (r *request) storm() {
+	w := r.inc.w
+	if w.now >= w.store.storm && w.hit(r.inc.m, FaultStoreStorm) {
+		w.Storm(between(w.blobs, time.Millisecond, w.cfg.Store.StormMax))
+	}
+}
+
+func (w *World) stormy() bool { return w.now < w.store.storm && w.blobs.IntN(10) > 0 }
+
+// Put implements objectstore.Store.
+func (s *storeView) Put(sc *host.Scope, key string, body objectstore.Body) error {
+	bytes, err := s.body(sc, key, body)
+	if err != nil {
+		return err
+	}
+	w := s.inc.w
+	return s.do(sc, &request{op: OpStorePut, key: key, size: int64(len(bytes)), late: true, effect: func() error {
+		w.put(key, bytes)
+		return nil
+	}})
+}
+
+// PutIfAbsent implements objectstore.Store.
+func (s *storeView) PutIfAbsent(sc *host.Scope, key string, body objectstore.Body) error {
+	bytes, err := s.body(sc, key, body)
+	if err != nil {
+		return err
+	}
+	w := s.inc.w
+	return s.do(sc, &request{op: OpStorePut, key: key, size: int64(len(bytes)), late: true, effect: func() error {
+		if w.object(key) != nil {
+			w.store.counts.Conflicts++
+			return objectstore.ErrExists
+		}
+		w.put(key, bytes)
+		return nil
+	}})
+}
+
+// body reads what is to be put, as a client sends it: before anything is known of the outcome.
+func (s *storeView) body(sc *host.Scope, key string, body objectstore.Body) ([]byte, error) {
+	if err := s.inc.gate(); err != nil {
+		return nil, err
+	}
+	if err := objectstore.CheckKey(key); err != nil {
+		return nil, err
+	}
+	bytes := make([]byte, body.Size())
+	r := body.Open(sc)
+	n, err := io.ReadFull(r, bytes)
+	if err == nil {
+		var extra int
+		extra, err = io.ReadFull(r, make([]byte, 1))
+		n += extra
+	}
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("read the body of %s: %w", key, err)
+	}
+	if n != len(bytes) {
+		return nil, objectstore.Terminal(
+			fmt.Errorf("read the body of %s: it has other than the %d bytes it claims", key, len(bytes)))
+	}
+	return bytes, nil
+}
+
+// GetRange implements objectstore.Store.
+func (s *storeView) GetRange(sc *host.Scope, key string, off int64, dst []byte) error {
+	if err := objectstore.CheckKey(key); err != nil {
+		return err
+	}
+	w := s.inc.w
+	var got []byte
+	r := &request{op: OpStoreGet, key: key, size: int64(len(dst)), effect: func() error {
+		w.store.counts.Gets++
+		o := w.object(key)
+		if o == nil {
+			return objectstore.ErrNotFound
+		}
+		start, err := objectstore.Span(off, len(dst), o.size)
+		if err != nil {
+			return err
+		}
+		got = o.bytes[start : start+int64(len(dst))]
+		w.store.counts.BytesGot += uint64(len(got))
+		w.note(KindStore, hashString(key), uint64(OpStoreGet)<<56|uint64(start), checksum(got))
+		return nil
+	}}
+	if err := s.do(sc, r); err != nil {
+		return err
+	}
+	if len(dst) > 0 && w.hit(s.inc.m, FaultStoreTruncated) {
+		copy(dst, got[:w.blobs.IntN(len(dst))])
+		return fmt.Errorf("%s %s: %w: the body ended early", OpStoreGet, key, ErrNoAnswer)
+	}
+	copy(dst, got)
+	return nil
+}
+
+// Head implements objectstore.Store.
+func (s *storeView) Head(sc *host.Scope, key string) (objectstore.Info, error) {
+	if err := objectstore.CheckKey(key); err != nil {
+		return objectstore.Info{}, err
+	}
+	w := s.inc.w
+	info := objectstore.Info{Key: key}
+	err := s.do(sc, &request{op: OpStoreHead, key: key, effect: func() error {
+		w.store.counts.Heads++
+		o := w.object(key)
+		if o == nil {
+			return objectstore.ErrNotFound
+		}
+		info.Size = o.size
+		w.note(KindStore, hashString(key), uint64(OpStoreHead), uint64(o.size))
+		return nil
+	}})
+	if err != nil {
+		return objectstore.Info{}, err
+	}
+	return info, nil
+}
+
+// List implements objectstore.Store.
+func (s *storeView) List(sc *host.Scope, prefix, after string, limit int) ([]objectstore.Info, error) {
+	if err := objectstore.CheckList(prefix, after, limit); err != nil {
+		return nil, err
+	}
+	w := s.inc.w
+	var page []objectstore.Info
+	err := s.do(sc, &request{op: OpStoreList, key: prefix, effect: func() error {
+		w.store.counts.Lists++
+		asOf := w.now
+		if w.hit(s.inc.m, FaultStaleList) {
+			asOf -= between(w.blobs, 0, w.cfg.Store.StaleMax)
+		}
+		page = w.store.list(prefix, after, limit, asOf)
+		w.note(KindStore, hashString(prefix), uint64(OpStoreList)<<56|uint64(len(page)), uint64(asOf))
+		return nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// list returns a page as it would have been at asOf, but for the sizes of objects replaced since.
+func (s *storeState) list(prefix, after string, limit int, asOf host.Time) []objectstore.Info {
+	var page []objectstore.Info
+	from, _ := slices.BinarySearch(s.keys, max(prefix, after))
+	for _, key := range s.keys[from:] {
+		if len(page) == limit || !strings.HasPrefix(key, prefix) {
+			break
+		}
+		o := s.objects[key]
+		if key > after && o.there == (o.changed <= asOf) {
+			page = append(page, objectstore.Info{Key: key, Size: o.size})
+		}
+	}
+	return page
+}
+
+// Delete implements objectstore.Store.
+func (s *storeView) Delete(sc *host.Scope, key string) error {
+	if err := objectstore.CheckKey(key); err != nil {
+		return err
+	}
+	w := s.inc.w
+	return s.do(sc, &request{op: OpStoreDelete, key: key, late: true, effect: func() error {
+		w.remove(key)
+		return nil
+	}})
+}
+
+// Name implements objectstore.Store.
+func (s *storeView) Name() string { return "simulated store" }
