@@ -15,9 +15,8 @@ const (
 	functionLinesMax   = 70
 	fileLinesMax       = 500 // more needs a row in allowedSizes
 	fileLinesHardMax   = 800 // no row helps
-	lineColumnsMax     = 120
-	tabColumns         = 4
-	interfaceMethodMax = 8 // an embedded interface counts as one
+	lineColumnsMax     = 120 // in characters; a tab is one
+	interfaceMethodMax = 8   // an embedded interface counts as one
 )
 
 // allowedSizes lists what is over a limit and why it may be. It only shrinks: a
@@ -82,8 +81,7 @@ func judgeDeclarations(t *testing.T, tr *sourceTree, f *sourceFile, allowed func
 func longLines(text []byte) []int {
 	var long []int
 	for i, line := range bytes.Split(text, []byte("\n")) {
-		columns := utf8.RuneCount(line) + (tabColumns-1)*bytes.Count(line, []byte("\t"))
-		if columns > lineColumnsMax && !bytes.Contains(line, []byte("://")) {
+		if utf8.RuneCount(line) > lineColumnsMax && !bytes.Contains(line, []byte("://")) {
 			long = append(long, i+1)
 		}
 	}

@@ -82,7 +82,8 @@ func (x *index) addOp(i int, v *Verdict) {
 	}
 	for _, value := range op.Values {
 		if other, twice := x.producer[value]; twice || value == 0 {
-			v.add(Malformed, op.Partition, []int{other, i}, "value %s names no single record: operations %d and %d", value, other, i)
+			v.add(Malformed, op.Partition, []int{other, i}, "value %s names no single record: operations %d and %d",
+				value, other, i)
 			continue
 		}
 		x.producer[value] = i
@@ -107,7 +108,8 @@ func (x *index) addLog(n int, v *Verdict) {
 		case !known:
 			v.add(Phantom, log.Partition, nil, "offset %d holds %s, which nobody produced", at.offset, value)
 		case x.h.Ops[op].Partition != log.Partition:
-			v.add(Misplaced, log.Partition, []int{op}, "offset %d holds %s, produced to %s", at.offset, value, x.h.Ops[op].Partition)
+			v.add(Misplaced, log.Partition, []int{op}, "offset %d holds %s, produced to %s", at.offset, value,
+				x.h.Ops[op].Partition)
 		}
 	}
 }

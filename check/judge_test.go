@@ -11,7 +11,8 @@ var orders = Partition{"orders", 0}
 
 // put is a produce of client 1 … 9 answered at its base offset.
 func put(client int32, call, ret, base int64, seqs ...uint32) Op {
-	op := Op{Kind: Produce, Outcome: OK, Client: client, Call: call, Return: ret, Partition: orders, Offset: base, Idempotent: true}
+	op := Op{Kind: Produce, Outcome: OK, Client: client, Call: call, Return: ret, Partition: orders, Offset: base,
+		Idempotent: true}
 	for _, seq := range seqs {
 		op.Values = append(op.Values, ValueOf(client, seq))
 	}
@@ -36,7 +37,8 @@ func commit(call, ret, offset int64) Op {
 }
 
 func committed(call, ret, offset int64) Op {
-	return Op{Kind: FetchCommitted, Outcome: OK, Client: 6, Call: call, Return: ret, Partition: orders, Offset: offset, Group: "g"}
+	return Op{Kind: FetchCommitted, Outcome: OK, Client: 6, Call: call, Return: ret, Partition: orders,
+		Offset: offset, Group: "g"}
 }
 
 func with(outcome Outcome, op Op) Op {
@@ -74,7 +76,8 @@ var verdicts = []struct {
 		[]Value{b(1), a(1)}, ""},
 	{"unknown and never applied", []Op{with(Unknown, put(1, 0, 5, 0, 1)), put(2, 30, 40, 0, 1)}, []Value{b(1)}, ""},
 	{"definite failure", []Op{with(Failed, put(1, 0, 5, 0, 1)), put(2, 30, 40, 0, 1)}, []Value{b(1)}, ""},
-	{"offset without a record", []Op{put(1, 0, 5, 1, 1), get(10, 20, 0), put(2, 30, 40, 2, 1)}, []Value{0, a(1), b(1)}, ""},
+	{"offset without a record", []Op{put(1, 0, 5, 1, 1), get(10, 20, 0), put(2, 30, 40, 2, 1)},
+		[]Value{0, a(1), b(1)}, ""},
 	{"retry without idempotence", []Op{retried(2, false, put(1, 0, 5, 1, 1))}, []Value{a(1), a(1)}, ""},
 	{"fetch without an answer", []Op{put(1, 0, 5, 0, 1), with(Unknown, get(10, 20, 7))}, []Value{a(1)}, ""},
 
@@ -96,12 +99,14 @@ var verdicts = []struct {
 		[]Value{a(1), b(1), a(2)}, Torn},
 	{"phantom in the log", []Op{put(1, 0, 10, 0, 1)}, []Value{a(1), b(7)}, Phantom},
 	{"phantom read", []Op{put(1, 0, 10, 0, 1), get(20, 30, 0, b(7))}, []Value{a(1)}, Phantom},
-	{"skipped record", []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2), {Kind: Fetch, Outcome: OK, Client: 9, Call: 40, Return: 50,
-		Partition: orders, Records: []Record{{1, a(2)}}}}, []Value{a(1), a(2)}, NotASlice},
+	{"skipped record", []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2),
+		{Kind: Fetch, Outcome: OK, Client: 9, Call: 40, Return: 50, Partition: orders, Records: []Record{{1, a(2)}}}}, []Value{a(1), a(2)}, NotASlice},
 	{"repeated record", []Op{put(1, 0, 10, 0, 1), {Kind: Fetch, Outcome: OK, Client: 9, Call: 40, Return: 50,
 		Partition: orders, Records: []Record{{0, a(1)}, {0, a(1)}}}}, []Value{a(1)}, NotASlice},
-	{"read at another offset", []Op{put(1, 0, 10, 0, 1), put(1, 0, 30, 1, 2), get(40, 50, 0, a(2))}, []Value{a(1), a(2)}, Moved},
-	{"reordered against real time", []Op{with(Unknown, put(1, 50, 60, 0, 1)), put(2, 0, 10, 1, 1)}, []Value{a(1), b(1)}, RealTime},
+	{"read at another offset", []Op{put(1, 0, 10, 0, 1), put(1, 0, 30, 1, 2), get(40, 50, 0, a(2))},
+		[]Value{a(1), a(2)}, Moved},
+	{"reordered against real time", []Op{with(Unknown, put(1, 50, 60, 0, 1)), put(2, 0, 10, 1, 1)},
+		[]Value{a(1), b(1)}, RealTime},
 	{"stale list of the end", []Op{put(1, 0, 10, 0, 1), listEnd(20, 30, 0)}, []Value{a(1)}, RealTime},
 	{"end inside a batch", []Op{put(1, 0, 10, 0, 1, 2), listEnd(20, 30, 1)}, []Value{a(1), a(2)}, RealTime},
 	{"read before it was produced", []Op{put(1, 50, 60, 0, 1), get(10, 20, 0, a(1))}, []Value{a(1)}, RealTime},
@@ -110,16 +115,20 @@ var verdicts = []struct {
 
 	{"commit read", []Op{commit(0, 10, 5), committed(20, 30, 5)}, nil, ""},
 	{"no commit yet", []Op{committed(0, 10, -1), commit(20, 30, 5)}, nil, ""},
-	{"commit overlaps the read", []Op{commit(0, 10, 5), commit(20, 40, 7), committed(25, 30, 5), committed(26, 35, 7)}, nil, ""},
-	{"unknown commit read", []Op{commit(0, 10, 5), with(Unknown, commit(20, 25, 7)), committed(30, 40, 5), committed(50, 60, 7)},
+	{"commit overlaps the read", []Op{commit(0, 10, 5), commit(20, 40, 7), committed(25, 30, 5),
+		committed(26, 35, 7)}, nil, ""},
+	{"unknown commit read", []Op{commit(0, 10, 5), with(Unknown, commit(20, 25, 7)), committed(30, 40, 5),
+		committed(50, 60, 7)},
 		nil, ""},
-	{"same offset committed twice", []Op{commit(0, 10, 5), with(Unknown, commit(20, 25, 5)), committed(30, 40, 5)}, nil, ""},
+	{"same offset committed twice", []Op{commit(0, 10, 5), with(Unknown, commit(20, 25, 5)), committed(30, 40, 5)},
+		nil, ""},
 	{"stale commit read", []Op{commit(0, 10, 5), commit(20, 30, 7), committed(40, 50, 5)}, nil, StaleOffset},
 	{"commit forgotten", []Op{commit(0, 10, 5), committed(40, 50, -1)}, nil, StaleOffset},
 	{"commit nobody made", []Op{commit(0, 10, 5), committed(40, 50, 6)}, nil, StaleOffset},
 	{"failed commit read", []Op{with(Failed, commit(0, 10, 5)), committed(40, 50, 5)}, nil, StaleOffset},
 	{"commit read before it was made", []Op{committed(0, 10, 5), commit(20, 30, 5)}, nil, StaleOffset},
-	{"new commit, then the old one again", []Op{commit(0, 10, 5), commit(20, 100, 7), committed(30, 40, 7), committed(50, 60, 5)},
+	{"new commit, then the old one again", []Op{commit(0, 10, 5), commit(20, 100, 7), committed(30, 40, 7),
+		committed(50, 60, 5)},
 		nil, NotLinear},
 
 	{"value produced twice", []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 1)}, []Value{a(1)}, Malformed},
@@ -146,7 +155,8 @@ func TestJudgeFindsEachPlantedBugAndNothingElse(t *testing.T) {
 // names, and what Sweep passes, porcupine can order.
 func TestLinearAgreesWithSweep(t *testing.T) {
 	// Sweep sees these through values or batches that the model's state does not hold.
-	beyond := map[ViolationKind]bool{Resurrected: true, Duplicated: true, Torn: true, Phantom: true, NotASlice: true, Malformed: true}
+	beyond := map[ViolationKind]bool{Resurrected: true, Duplicated: true, Torn: true, Phantom: true,
+		NotASlice: true, Malformed: true}
 	for _, c := range verdicts {
 		t.Run(c.name, func(t *testing.T) {
 			h := &History{Ops: c.ops, Logs: []Log{{Partition: orders, Values: c.log}}}

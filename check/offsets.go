@@ -105,7 +105,9 @@ func (r *register) regular(v *Verdict) bool {
 	good := true
 	for _, read := range r.reads {
 		v.Counts.CommitsRead++
-		before, _ := slices.BinarySearchFunc(acked, read.call, func(c access, call int64) int { return cmp.Compare(c.ret, call) })
+		before, _ := slices.BinarySearchFunc(acked, read.call, func(c access, call int64) int {
+			return cmp.Compare(c.ret, call)
+		})
 		last := access{op: -1, call: always, ret: always, offset: noOffset}
 		if before > 0 {
 			last = latest[before-1]
@@ -146,7 +148,8 @@ func (r *register) linear(v *Verdict) {
 		ops = append(ops, porcupine.Operation{ClientId: c.op, Input: registerOp{true, c.offset}, Call: c.call, Return: c.ret})
 	}
 	for _, read := range r.reads {
-		ops = append(ops, porcupine.Operation{ClientId: read.op, Input: registerOp{false, read.offset}, Call: read.call, Return: read.ret})
+		ops = append(ops, porcupine.Operation{ClientId: read.op, Input: registerOp{false, read.offset},
+			Call: read.call, Return: read.ret})
 	}
 	v.Counts.OffsetsChecked += len(ops)
 	model := porcupine.Model{

@@ -110,7 +110,8 @@ func (s *sweeper) missing(i int, value Value, offset int64, how string) {
 	case stands:
 		s.v.add(Moved, s.p.Partition, []int{i}, "%s was %s at offset %d, and stands at %d", value, how, offset, at.offset)
 	case there != 0 && known:
-		s.v.add(OffsetReused, s.p.Partition, []int{i, other}, "offset %d was %s for %s, and holds %s", offset, how, value, there)
+		s.v.add(OffsetReused, s.p.Partition, []int{i, other}, "offset %d was %s for %s, and holds %s", offset, how,
+			value, there)
 	default:
 		s.v.add(Lost, s.p.Partition, []int{i}, "%s was %s at offset %d, and is gone; the log is [%d, %d)",
 			value, how, offset, s.p.log.Start, s.p.log.End())
@@ -186,7 +187,8 @@ func (s *sweeper) read(i int, r Record) {
 	case !known:
 		s.v.add(Phantom, s.p.Partition, []int{i}, "%s was read at offset %d, and nobody produced it", r.Value, r.Offset)
 	case s.x.h.Ops[producer].Outcome == Failed:
-		s.v.add(Resurrected, s.p.Partition, []int{i, producer}, "%s failed for certain, and was read at offset %d", r.Value, r.Offset)
+		s.v.add(Resurrected, s.p.Partition, []int{i, producer}, "%s failed for certain, and was read at offset %d",
+			r.Value, r.Offset)
 	default:
 		s.missing(i, r.Value, r.Offset, "read")
 	}

@@ -79,7 +79,8 @@ func (v *Verdict) OK() bool { return v.Total == 0 }
 func (v *Verdict) String() string {
 	c := v.Counts
 	var b strings.Builder
-	fmt.Fprintf(&b, "acked=%d failed=%d unknown=%d applied=%d fetches=%d read=%d ends=%d commits=%d/%d linearized=%d violations=%d",
+	fmt.Fprintf(&b,
+		"acked=%d failed=%d unknown=%d applied=%d fetches=%d read=%d ends=%d commits=%d/%d linearized=%d violations=%d",
 		c.Acked, c.Failed, c.Unknown, c.UnknownApplied, c.Fetches, c.ReadRecords, c.ListEnds, c.Commits, c.CommitsRead,
 		c.Linearized+c.OffsetsChecked, v.Total)
 	for _, w := range v.Violations {
