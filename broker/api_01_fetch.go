@@ -1,0 +1,233 @@
+package broker
+
+import (
+	"errors"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirmq/weir/broker/partition"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/stream"
+)
+
+// Fetch (key 1), v4–18.
+//
+// Behavior: whole batches from the one that holds the fetch offset on, up to the high watermark; at least
+// one batch in the answer even when it is larger than the limits (KIP-74). It long-polls until min_bytes
+// are there, max_wait has passed, a partition has an error, or another request arrives behind it on the
+// connection. Sessions are declined with session id 0 (KIP-227). An offset below the log start offset or
+// above the high watermark is OFFSET_OUT_OF_RANGE; at the high watermark the answer is empty.
+//
+// Version notes: v5 log start offset; v7 sessions; v9 current leader epoch (74, 75); v12 flexible; v13
+// topic ids; v15 replica state; v16 node endpoints (one broker has nobody to name).
+//
+// A fetch is prefix-consistent, not linearizable: it shows a prefix of the log that only grows.
+
+const (
+	fetchWaitMax  = 5 * time.Minute
+	fetchBytesMax = 64 << 20 // of one answer, whatever the client asks for
+	readCommitted = 1
+)
+
+// fetchWaiter is a long poll: one parker on the lists of many partitions.
+type fetchWaiter struct{ parker host.Parker }
+
+// fetchCall is one Fetch request at work.
+type fetchCall struct {
+	b       *Broker
+	c       *call
+	req     *kmsg.FetchRequest
+	topics  []fetchedTopic
+	parts   []*part // those that can be waited for
+	reads   []*stream.Read
+	bytes   int
+	failed  bool // a partition has an error: answer at once
+	version int16
+}
+
+func handleFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
+	req := c.req.(*kmsg.FetchRequest)
+	f := &fetchCall{b: b, c: c, req: req, version: c.version}
+	until := c.received.Add(min(time.Duration(req.MaxWaitMillis)*time.Millisecond, fetchWaitMax))
+	if err := f.gather(sc); err != nil {
+		return reply{}, err
+	}
+	if !f.enough(until) {
+		if err := f.longPoll(sc, until); err != nil {
+			f.release()
+			return reply{}, err
+		}
+	}
+	b.counters.FetchBytes.Add(int64(f.bytes))
+	if f.bytes == 0 {
+		b.counters.FetchEmpty.Add(1)
+	}
+	r := reply{bufs: encodeFetch(nil, c.version, c.correlation, f.topics)}
+	if len(f.reads) > 0 {
+		r.release = f.release
+	}
+	return r, nil
+}
+
+// enough reports whether the answer can leave as it is.
+func (f *fetchCall) enough(until host.Time) bool {
+	return f.failed || f.bytes >= int(f.req.MinBytes) || len(f.parts) == 0 && f.bytes > 0 ||
+		f.c.conn.behind() || f.b.draining.Load() || f.b.h.Now() >= until
+}
+
+// longPoll waits on every partition's list and gathers again until there is enough.
+func (f *fetchCall) longPoll(sc *host.Scope, until host.Time) error {
+	w := &fetchWaiter{parker: f.b.h.Parker()}
+	defer w.parker.Release()
+	watched := f.parts
+	for _, p := range watched {
+		p.watch(w)
+	}
+	f.c.conn.setWaiting(w.parker)
+	defer func() {
+		f.c.conn.setWaiting(nil)
+		for _, p := range watched {
+			p.unwatch(w)
+		}
+	}()
+	for {
+		// Again after the lists are joined: an append between gather and watch woke nobody.
+		f.release()
+		if err := f.gather(sc); err != nil {
+			return err
+		}
+		if f.enough(until) {
+			return nil
+		}
+		if err := w.parker.Park(sc, until); err != nil && !errors.Is(err, host.ErrTimeout) {
+			return err
+		}
+	}
+}
+
+// release gives back what the answer pointed to.
+func (f *fetchCall) release() {
+	for _, r := range f.reads {
+		r.Release()
+	}
+	f.reads = nil
+}
+
+// gather reads every requested partition and lays the answer out anew.
+func (f *fetchCall) gather(sc *host.Scope) error {
+	f.topics = f.topics[:0]
+	f.parts, f.bytes, f.failed = f.parts[:0:0], 0, false
+	budget := min(int(f.req.MaxBytes), fetchBytesMax)
+	if budget <= 0 {
+		budget = fetchBytesMax
+	}
+	for i := range f.req.Topics {
+		rt := &f.req.Topics[i]
+		topic, code := f.b.find(rt.Topic, rt.TopicID, f.version >= fetchTopicID)
+		out := fetchedTopic{name: rt.Topic, id: rt.TopicID, parts: make([]fetchedPart, len(rt.Partitions))}
+		for j := range rt.Partitions {
+			if err := f.fetchPart(sc, topic, code, &rt.Partitions[j], &out.parts[j], budget-f.bytes); err != nil {
+				f.release()
+				return err
+			}
+		}
+		f.topics = append(f.topics, out)
+	}
+	return nil
+}
+
+// fetchPart answers for one partition with at most budget bytes, but one batch if nothing was found yet.
+func (f *fetchCall) fetchPart(sc *host.Scope, t *topic, code Code, want *kmsg.FetchRequestTopicPartition,
+	out *fetchedPart, budget int) error {
+	out.partition = want.Partition
+	out.highWatermark, out.lastStable, out.logStart = -1, -1, -1
+	var p *part
+	if code == codeNone {
+		p, code = t.partition(want.Partition)
+	}
+	if code == codeNone {
+		code = f.place(p, want, out)
+	}
+	if code != codeNone {
+		out.code, f.failed = code, true
+		return nil
+	}
+	f.parts = append(f.parts, p)
+	limit := out.highWatermark
+	if f.req.IsolationLevel == readCommitted {
+		limit = out.lastStable
+	}
+	if want.FetchOffset >= limit || budget <= 0 && f.bytes > 0 {
+		return nil
+	}
+	read, err := p.stream.Read(sc, want.FetchOffset, limit, min(int(want.PartitionMaxBytes), budget), f.bytes > 0)
+	if err != nil {
+		return f.readFailed(sc, p, want.FetchOffset, out, err)
+	}
+	f.reads = append(f.reads, read)
+	for _, ch := range read.Chunks {
+		out.records = append(out.records, ch.Data)
+		out.size += len(ch.Data)
+	}
+	f.bytes += out.size
+	return nil
+}
+
+// place validates epoch and offset and fills in the partition's watermarks.
+func (f *fetchCall) place(p *part, want *kmsg.FetchRequestTopicPartition, out *fetchedPart) Code {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed != codeNone {
+		return p.closed
+	}
+	epoch := int32(-1)
+	if f.version >= 9 {
+		epoch = want.CurrentLeaderEpoch
+	}
+	if err := p.log.CheckLeaderEpoch(epoch); err != nil {
+		return partitionCode(err)
+	}
+	out.highWatermark, out.lastStable, out.logStart = p.log.HighWatermark(), p.log.LastStable(), p.log.LogStart()
+	if err := p.log.CheckFetch(want.FetchOffset); err != nil {
+		return partitionCode(err)
+	}
+	return codeNone
+}
+
+// readFailed answers for a partition whose bytes could not be read. Only an ended scope is an error.
+func (f *fetchCall) readFailed(sc *host.Scope, p *part, offset int64, out *fetchedPart, err error) error {
+	if sc.Err() != nil {
+		return sc.Err()
+	}
+	f.failed = true
+	if errors.Is(err, stream.ErrOutOfRange) {
+		out.code = codeOffsetOutOfRange
+		return nil
+	}
+	f.b.h.Log().Error("read a partition", "topic", p.name, "partition", p.index, "offset", offset, "error", err)
+	out.code = codeKafkaStorageError
+	return nil
+}
+
+// partitionCode maps a rule of the partition to the code a client understands.
+func partitionCode(err error) Code {
+	switch {
+	case errors.Is(err, partition.ErrOutOfOrderSequence):
+		return codeOutOfOrderSequenceNumber
+	case errors.Is(err, partition.ErrProducerEpoch):
+		return codeInvalidProducerEpoch
+	case errors.Is(err, partition.ErrTransaction):
+		return codeInvalidTxnState
+	case errors.Is(err, partition.ErrFencedLeaderEpoch):
+		return codeFencedLeaderEpoch
+	case errors.Is(err, partition.ErrUnknownLeaderEpoch):
+		return codeUnknownLeaderEpoch
+	case errors.Is(err, partition.ErrOffsetOutOfRange):
+		return codeOffsetOutOfRange
+	case errors.Is(err, partition.ErrClosed):
+		return codeNotLeaderOrFollower
+	default:
+		return codeInvalidRecord
+	}
+}

@@ -1,0 +1,290 @@
+package broker
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/metadata/metadatapb"
+	"github.com/weirmq/weir/stream"
+	"github.com/weirmq/weir/wal"
+)
+
+// boot brings the broker from nothing to all partitions open, in the order of PROTOCOL §3 "restart":
+//
+//	Register with proof → fence word → read metadata → scan → sync → MarkHole, SealRecovered → state
+//	records → serve
+//
+// The lock on the data directory, which the node holds, is the proof that the last run is dead (rule 8).
+func (b *Broker) boot(sc *host.Scope) error {
+	b.meta.Read(func(s *metadata.State) { b.cluster, _ = s.Cluster() })
+	held, err := b.register(sc)
+	if err != nil {
+		return err
+	}
+	vol, err := b.h.Disk().Volume(sc, walVolume)
+	if err != nil {
+		return fmt.Errorf("attach the WAL volume: %w", err)
+	}
+	if len(held) == 0 {
+		fresh, err := b.createWAL(sc)
+		if err != nil {
+			return err
+		}
+		held = append(held, fresh)
+	}
+	if len(held) > 1 {
+		return fmt.Errorf("broker %d holds %d WALs, %s among them; one is expected", b.cfg.NodeID, len(held), held[0].ID)
+	}
+	rec, err := b.openWAL(sc, vol, held[0])
+	if err != nil {
+		return err
+	}
+	if err := b.recoverStreams(sc, rec); err != nil {
+		return err
+	}
+	if err := b.reopenRanges(sc); err != nil {
+		return err
+	}
+	b.engine.Start(b.root)
+	if err := b.followOnce(sc, 0); err != nil {
+		return err
+	}
+	return nil
+}
+
+const walVolume = "wal"
+
+// walFile is where the ring of a WAL lies on its volume.
+func walFile(id metadata.UUID) string { return "ring-" + id.String() }
+
+// register gets this run's broker epoch and returns the WALs that it holds.
+func (b *Broker) register(sc *host.Scope) ([]metadata.WAL, error) {
+	cmd := &metadatapb.Register{Broker: b.cfg.NodeID, Nonce: b.newID(), Disk: b.cfg.Disk[:], Proof: true}
+	res, err := b.proposeBoot(sc, "register the broker", &metadatapb.Command{Body: &metadatapb.Command_Register{Register: cmd}})
+	if err != nil {
+		return nil, err
+	}
+	b.epoch = res.GetRegister().GetEpoch()
+	var held []metadata.WAL
+	b.meta.Read(func(s *metadata.State) {
+		for _, w := range s.WALs() {
+			if w.Held && w.Holder == b.cfg.NodeID && w.HolderEpoch == b.epoch {
+				held = append(held, w)
+			}
+		}
+	})
+	return held, nil
+}
+
+func (b *Broker) proposeBoot(sc *host.Scope, doing string, cmd *metadatapb.Command) (*metadatapb.Result, error) {
+	res, err := b.meta.Propose(sc, cmd)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	if res.GetRefusal() != metadatapb.Refusal_REFUSAL_NONE {
+		return nil, refusedError(doing, res)
+	}
+	return res, nil
+}
+
+// createWAL records a new WAL as fresh; openWAL formats its file.
+func (b *Broker) createWAL(sc *host.Scope) (metadata.WAL, error) {
+	cmd := &metadatapb.CreateWal{Broker: b.cfg.NodeID, Epoch: b.epoch, Wal: b.newID(), Volume: b.newID(),
+		Capacity: uint64(b.cfg.WALCapacity)}
+	if _, err := b.proposeBoot(sc, "create a WAL", &metadatapb.Command{Body: &metadatapb.Command_CreateWal{CreateWal: cmd}}); err != nil {
+		return metadata.WAL{}, err
+	}
+	var w metadata.WAL
+	b.meta.Read(func(s *metadata.State) { w, _ = s.WAL(metadata.UUID(cmd.Wal)) })
+	return w, nil
+}
+
+// openWAL takes the volume's fence, formats a fresh WAL, and scans (rules 7, 10, 18).
+func (b *Broker) openWAL(sc *host.Scope, vol host.Volume, w metadata.WAL) (*wal.Recovery, error) {
+	b.walID, b.walGen = wal.UUID(w.ID), w.Generation
+	var err error
+	if b.fence, err = wal.TakeFence(b.h, vol, walFile(w.ID)+".fence", b.walID, w.Generation); err != nil {
+		return nil, fmt.Errorf("take the fence of WAL %s: %w", w.ID, err)
+	}
+	cfg := wal.Config{Capacity: int64(w.Capacity), Slabs: b.cfg.Slabs, Fence: b.fence.Check, Dead: b.walDied}
+	if w.State == metadatapb.WalState_WAL_STATE_FRESH {
+		id := wal.Identity{Cluster: wal.UUID(b.cluster), Volume: wal.UUID(w.Volume), WAL: b.walID,
+			Broker: b.cfg.NodeID, BrokerEpoch: b.epoch, Generation: w.Generation}
+		if err := wal.Format(sc, b.h, vol, walFile(w.ID), cfg, id); err != nil {
+			return nil, err
+		}
+		open := &metadatapb.OpenWal{Broker: b.cfg.NodeID, Epoch: b.epoch, Wal: w.ID[:]}
+		if _, err := b.proposeBoot(sc, "open the WAL", &metadatapb.Command{Body: &metadatapb.Command_OpenWal{OpenWal: open}}); err != nil {
+			return nil, err
+		}
+	}
+	log, rec, err := wal.Open(b.root, b.h, vol, walFile(w.ID), cfg, wal.Expect{
+		Cluster: wal.UUID(b.cluster), Volume: wal.UUID(w.Volume), WAL: b.walID, Broker: b.cfg.NodeID,
+		BrokerEpoch: b.epoch, Generation: w.Generation, Durable: wal.Position(w.Durable),
+	})
+	if err != nil {
+		return nil, b.explainWAL(w, err)
+	}
+	b.log = log
+	return rec, nil
+}
+
+// explainWAL adds to a refused WAL the command that gives it up.
+func (b *Broker) explainWAL(w metadata.WAL, err error) error {
+	for _, kind := range []error{wal.ErrMissing, wal.ErrBlank, wal.ErrForeign, wal.ErrGeneration, wal.ErrSuperblock} {
+		if errors.Is(err, kind) {
+			return fmt.Errorf("%w; metadata says WAL %s is open. If the volume cannot be brought back, give the WAL up with: "+
+				"weir recover --abandon-wal %s (records that only it held stay offline)", err, w.ID, w.ID)
+		}
+	}
+	return err
+}
+
+// recoverStreams makes what the scan found readable, records holes, and seals the ranges that were open.
+func (b *Broker) recoverStreams(sc *host.Scope, rec *wal.Recovery) error {
+	b.catalog = &catalog{meta: b.meta, cluster: b.cluster, broker: b.cfg.NodeID, epoch: b.epoch,
+		walID: b.walID, walGen: b.walGen}
+	cfg := b.cfg.Stream
+	cfg.NewShadow, cfg.Fatal = b.newShadow, b.fail
+	cfg.Writer = b.writerID()
+	b.engine = stream.NewEngine(b.h, cfg, b.log, b.store, b.catalog)
+	b.cfg.Slabs.Pressure = func() { b.engine.Evict() }
+	var ranges []stream.RangeInfo
+	b.meta.Read(func(s *metadata.State) { ranges = rangesOn(s, metadata.UUID(b.walID)) })
+	found, err := b.engine.Recover(rec, ranges)
+	if err != nil {
+		return err
+	}
+	b.noteRecovery(rec)
+	return b.sealRecovered(sc, ranges, found)
+}
+
+// rangesOn lists what metadata knows of the ranges whose records may lie in a WAL.
+func rangesOn(s *metadata.State, id metadata.UUID) []stream.RangeInfo {
+	var out []stream.RangeInfo
+	for _, streamID := range s.StreamsOn(id) {
+		st, _ := s.Stream(streamID)
+		for _, r := range st.Ranges {
+			if r.WAL == id {
+				out = append(out, stream.RangeInfo{
+					ID: stream.ID(streamID), Epoch: stream.Epoch(r.LeaderEpoch), Start: r.Start, End: r.End,
+					Committed: r.Committed, LogStart: st.LogStart, Checkpointed: !r.Checkpoint.IsZero(),
+				})
+			}
+		}
+	}
+	return out
+}
+
+// sealBatch bounds the entries of one SealRecovered command.
+const sealBatch = 1000
+
+// sealRecovered closes the open ranges of the WAL at their recovered ends and opens the next ones here.
+func (b *Broker) sealRecovered(sc *host.Scope, ranges []stream.RangeInfo, found []stream.Recovered) error {
+	open := map[stream.ID]stream.Epoch{}
+	for _, r := range ranges {
+		if r.End == stream.Open {
+			open[r.ID] = r.Epoch
+		}
+	}
+	var entries []*metadatapb.SealEntry
+	for i := range found {
+		f := &found[i]
+		if f.Hole != nil {
+			if err := b.catalog.MarkHole(sc, *f.Hole); err != nil {
+				return err
+			}
+			b.h.Log().Error("a range is offline", "stream", uint64(f.ID), "epoch", int32(f.Epoch), "why", f.Hole.Error())
+			continue
+		}
+		if epoch, ok := open[f.ID]; ok && epoch == f.Epoch {
+			to := b.cfg.NodeID
+			entries = append(entries, &metadatapb.SealEntry{Stream: uint64(f.ID), LeaderEpoch: int32(f.Epoch), End: f.End, To: &to})
+		}
+	}
+	for len(entries) > 0 {
+		n := min(len(entries), sealBatch)
+		cmd := &metadatapb.SealRecovered{Wal: b.walID[:], Generation: b.walGen, Entries: entries[:n]}
+		if _, err := b.proposeBoot(sc, "seal the recovered ranges",
+			&metadatapb.Command{Body: &metadatapb.Command_SealRecovered{SealRecovered: cmd}}); err != nil {
+			return err
+		}
+		entries = entries[n:]
+	}
+	return nil
+}
+
+// reopenRanges opens a range for every partition that a clean stop left without owner.
+func (b *Broker) reopenRanges(sc *host.Scope) error {
+	var cmds []*metadatapb.OpenRange
+	b.meta.Read(func(s *metadata.State) {
+		for _, t := range s.Topics() {
+			for p := range t.Streams {
+				v, ok := s.Partition(t.ID, int32(p))
+				if ok && v.End != metadata.Open && !v.Holed && !v.Deleting {
+					cmds = append(cmds, &metadatapb.OpenRange{Stream: v.Stream, AfterEpoch: v.LeaderEpoch, To: b.cfg.NodeID})
+				}
+			}
+		}
+	})
+	return b.each(sc, len(cmds), func(sc *host.Scope, i int) error {
+		_, err := b.proposeBoot(sc, "reopen a partition", &metadatapb.Command{Body: &metadatapb.Command_OpenRange{OpenRange: cmds[i]}})
+		return err
+	})
+}
+
+// each runs fn for 0..n-1, many at a time, and returns the first error.
+func (b *Broker) each(sc *host.Scope, n int, fn func(*host.Scope, int) error) error {
+	for from := 0; from < n; from += openingTasks {
+		g := host.NewGroup(b.h, sc)
+		for i := from; i < min(n, from+openingTasks); i++ {
+			g.Go("broker.each", func(sc *host.Scope) error { return fn(sc, i) })
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writerID stamps every object with who wrote it.
+func (b *Broker) writerID() stream.WriterID {
+	var id stream.WriterID
+	copy(id[:16], b.cluster[:])
+	binary.BigEndian.PutUint32(id[16:], uint32(b.cfg.NodeID))
+	binary.BigEndian.PutUint64(id[20:], uint64(b.epoch))
+	return id
+}
+
+// endpoint is what clients are told, given where the listener is bound.
+func (b *Broker) endpoint(bound string) (metadata.Endpoint, error) {
+	e := metadata.Endpoint{Listener: "PLAINTEXT", Host: b.cfg.AdvertiseHost, Port: b.cfg.AdvertisePort}
+	i := strings.LastIndexByte(bound, ':')
+	if i < 0 {
+		return e, fmt.Errorf("the listener is bound to %q, which has no port", bound)
+	}
+	if e.Host == "" {
+		e.Host = strings.Trim(bound[:i], "[]")
+	}
+	if e.Port == 0 {
+		port, err := strconv.ParseUint(bound[i+1:], 10, 16)
+		if err != nil {
+			return e, fmt.Errorf("the listener is bound to %q: %w", bound, err)
+		}
+		e.Port = int32(port)
+	}
+	return e, nil
+}
+
+// announce records where clients reach this broker.
+func (b *Broker) announce(sc *host.Scope) error {
+	cmd := &metadatapb.SetEndpoint{Broker: b.cfg.NodeID, Epoch: b.epoch, Endpoints: []*metadatapb.Endpoint{
+		{Listener: b.advertised.Listener, Host: b.advertised.Host, Port: b.advertised.Port}}}
+	_, err := b.proposeBoot(sc, "announce the listener", &metadatapb.Command{Body: &metadatapb.Command_SetEndpoint{SetEndpoint: cmd}})
+	return err
+}

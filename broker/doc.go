@@ -1,0 +1,36 @@
+// Package broker serves Kafka clients: connections, one file an API key, partitions over streams.
+//
+// It is not the rules of a partition or a group (broker/partition, broker/group: sans-IO), not the
+// storage (stream, wal) and not the cluster's agreement (metadata, behind metadata.Service). It never
+// imports the controller.
+//
+// # Pieces
+//
+//	conn         a reader task that decodes and begins requests, a responder task that answers in order
+//	apis         the table of served keys, their version ranges (Apache Kafka 4.2's) and handlers
+//	topicIndex   what metadata says of topics, replaced whole by the follow task
+//	part         one partition: partition.Log under a mutex, its stream, its waiters
+//	catalog      metadata as the stream engine asks for it
+//	boot, Stop   the order of start and end that keeps acknowledged data
+//
+// # States
+//
+//	booting ─▶ serving ─▶ draining ─▶ stopped
+//	              └──▶ failed: the WAL died or was fenced; nothing is acknowledged any more
+//
+// # Invariants
+//
+//  1. AckOrder: answers of one connection leave in the order of its requests.
+//  2. AckedDurable: a produce is answered when the ack condition holds (PROTOCOL rule 6), never before.
+//  3. DuplicateWaits: a duplicate is answered when its original is durable (rule 29).
+//  4. ReadPrefix: a fetch shows a prefix of the log below the high watermark.
+//  5. StateAtStart: a partition appends after its state is the range's first durable record (rule 26).
+//  6. Definite: an error code says that nothing was appended; after the hand-over to the WAL the outcome
+//     is unknown and the connection closes (rule 30). REQUEST_TIMED_OUT promises nothing.
+//
+// # Concurrency
+//
+// A conn belongs to its two tasks. Broker.mu guards the index and the list of connections; part.mu one
+// partition. Lock order: the WAL's lock, part.mu, produceCall.mu. No mutex is held across anything that
+// blocks.
+package broker

@@ -1,0 +1,232 @@
+package broker
+
+import (
+	"errors"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/stream"
+)
+
+// follow keeps the broker's topics in step with metadata: it opens the partitions that this broker is to
+// lead, closes those of topics marked for deletion and confirms that, and forgets what is gone.
+func (b *Broker) follow(sc *host.Scope) error {
+	seen := b.appliedIndex()
+	for {
+		index, err := b.meta.Wait(sc, seen, 0)
+		if err != nil {
+			return nil // the scope ended
+		}
+		if err := b.followOnce(sc, index); err != nil {
+			if sc.Err() == nil {
+				b.fail(err)
+			}
+			return nil
+		}
+		seen = index
+	}
+}
+
+// seen is what one look at metadata shows of a topic.
+type seenTopic struct {
+	metadata.Topic
+	parts []metadata.Partition
+	why   []string // by partition: why it cannot be served, or ""
+}
+
+// followOnce brings the broker to the state of metadata at index or later.
+func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
+	var list []seenTopic
+	b.meta.Read(func(s *metadata.State) {
+		index, _ = s.Index()
+		list = seeTopics(s)
+	})
+	old := b.allTopics()
+	next := make([]*topic, 0, len(list))
+	var openings []*part
+	for i := range list {
+		t, opened := b.buildTopic(&list[i])
+		openings = append(openings, opened...)
+		next = append(next, t)
+	}
+	if err := b.openParts(sc, openings); err != nil {
+		return err
+	}
+	sortTopics(next)
+	b.install(next, index)
+	if err := b.followDeleting(sc, next); err != nil {
+		return err
+	}
+	b.dropGone(old, next)
+	return nil
+}
+
+func seeTopics(s *metadata.State) []seenTopic {
+	topics := s.Topics()
+	list := make([]seenTopic, len(topics))
+	for i, t := range topics {
+		list[i] = seenTopic{Topic: t}
+		for p, id := range t.Streams {
+			v, _ := s.Partition(t.ID, int32(p))
+			why := ""
+			if v.Holed {
+				if st, ok := s.Stream(id); ok {
+					why = holeText(st)
+				}
+			}
+			list[i].parts = append(list[i].parts, v)
+			list[i].why = append(list[i].why, why)
+		}
+	}
+	return list
+}
+
+// holeText says why a stream's last range is offline.
+func holeText(st metadata.Stream) string {
+	for i := len(st.Holes) - 1; i >= 0; i-- {
+		if h := st.Holes[i]; !h.Accepted {
+			return h.Why
+		}
+	}
+	return "a hole was recorded"
+}
+
+// buildTopic makes the broker's copy of a topic, keeping the parts it serves already. The parts that
+// must be opened first are returned as well.
+func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
+	t := &topic{
+		name: seen.Name, id: seen.ID, deleting: seen.Deleting,
+		set: seen.Configs, config: parseTopicConfig(seen.Configs), parts: make([]partRef, len(seen.parts)),
+	}
+	before := b.topicByID(seen.ID)
+	var openings []*part
+	for i := range seen.parts {
+		v := &seen.parts[i]
+		ref := &t.parts[i]
+		*ref = partRef{stream: v.Stream, leader: -1, leaderEpoch: v.LeaderEpoch, offline: seen.why[i]}
+		if v.Owned {
+			ref.leader = v.Owner
+		}
+		if before != nil && i < len(before.parts) {
+			ref.part = before.parts[i].part
+		}
+		mine := v.Owned && v.Owner == b.cfg.NodeID && v.OwnerEpoch == b.epoch && ref.offline == ""
+		if mine && ref.part == nil && !t.deleting {
+			ref.part = b.newPart(t, int32(i), v)
+			openings = append(openings, ref.part)
+		}
+	}
+	return t, openings
+}
+
+func (b *Broker) newPart(t *topic, index int32, v *metadata.Partition) *part {
+	p := &part{b: b, topic: t.id, name: t.name, index: index, id: stream.ID(v.Stream), config: t.config,
+		epoch: v.LeaderEpoch, start: v.Start, logStart: v.LogStart}
+	p.mu.Init(b.h)
+	return p
+}
+
+// openingTasks bounds the partitions that are opened at the same time: each waits for a sync, and the
+// syncs are shared.
+const openingTasks = 64
+
+// openParts opens the ranges of new parts, many at a time.
+func (b *Broker) openParts(sc *host.Scope, parts []*part) error {
+	for len(parts) > 0 {
+		n := min(len(parts), openingTasks)
+		g := host.NewGroup(b.h, sc)
+		for _, p := range parts[:n] {
+			g.Go("broker.open", p.open)
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		parts = parts[n:]
+	}
+	return nil
+}
+
+// install makes the list the one that requests see.
+func (b *Broker) install(next []*topic, index uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.topics.replace(next)
+	b.applied = max(b.applied, index)
+	b.follows.Broadcast()
+}
+
+// followDeleting stops the partitions of topics marked for deletion and confirms it (rule 37).
+func (b *Broker) followDeleting(sc *host.Scope, list []*topic) error {
+	for _, t := range list {
+		if !t.deleting {
+			continue
+		}
+		for i := range t.parts {
+			if p := t.parts[i].part; p != nil {
+				p.close(codeUnknownTopicOrPartition)
+				p.stream.Close()
+			}
+		}
+		if err := b.confirmDeleted(sc, t.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropGone forgets the streams of topics that are not there any more.
+func (b *Broker) dropGone(old, next []*topic) {
+	kept := make(map[metadata.UUID]bool, len(next))
+	for _, t := range next {
+		kept[t.id] = true
+	}
+	for _, t := range old {
+		if kept[t.id] {
+			continue
+		}
+		for i := range t.parts {
+			b.engine.Drop(stream.ID(t.parts[i].stream))
+		}
+	}
+}
+
+func (b *Broker) appliedIndex() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.applied
+}
+
+// awaitApplied waits until requests see metadata at index or later.
+func (b *Broker) awaitApplied(sc *host.Scope, index uint64) error {
+	until := b.h.Now().Add(applyWait)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.applied < index {
+		if err := b.follows.Wait(sc, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitGone waits until requests do not see the topic any more.
+func (b *Broker) awaitGone(sc *host.Scope, id metadata.UUID) error {
+	until := b.h.Now().Add(applyWait)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.topics.byID[id] != nil {
+		if err := b.follows.Wait(sc, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncTopics waits until requests see what metadata says now.
+func (b *Broker) syncTopics(sc *host.Scope) {
+	var index uint64
+	b.meta.Read(func(s *metadata.State) { index, _ = s.Index() })
+	if err := b.awaitApplied(sc, index); err != nil && !errors.Is(err, host.ErrTimeout) {
+		return // the scope ended; the caller finds out by itself
+	}
+}

@@ -1,0 +1,84 @@
+package broker
+
+import (
+	"fmt"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/metadata/metadatapb"
+	"github.com/weirmq/weir/wal"
+)
+
+// Recovered is what the start found in the WAL.
+type Recovered struct {
+	Entries int    // whole entries
+	Bytes   uint64 // positions scanned
+	Torn    int    // frames dropped: 0 or 1
+	Damaged int    // damaged parts
+	Clean   bool   // the last run stopped in order
+}
+
+func (b *Broker) noteRecovery(rec *wal.Recovery) {
+	b.recovered = Recovered{Entries: len(rec.Entries), Bytes: uint64(rec.End - rec.Start), Torn: rec.Torn.Frames,
+		Damaged: len(rec.Damage), Clean: rec.Clean}
+	if rec.Torn.Frames > 0 {
+		b.h.Log().Warn("dropped a torn tail that was never acknowledged", "position", uint64(rec.Torn.At),
+			"bytes", rec.Torn.Bytes, "why", rec.Torn.Why)
+	}
+	for _, d := range rec.Damage {
+		b.h.Log().Error("the WAL is damaged", "from", uint64(d.From), "to", uint64(d.To), "why", d.Why)
+	}
+}
+
+// Recovery returns what the start found in the WAL.
+func (b *Broker) Recovery() Recovered { return b.recovered }
+
+// Advertised is the address that clients are told.
+func (b *Broker) Advertised() string {
+	return fmt.Sprintf("%s:%d", b.advertised.Host, b.advertised.Port)
+}
+
+// walDied is called by the WAL after its first error (rule 15). What was acknowledged is uploaded from
+// memory before the broker ends.
+func (b *Broker) walDied(err error) {
+	b.h.Go(b.root, "broker.rescue", func(sc *host.Scope) {
+		sc, cancel := sc.Child(b.h.Now().Add(rescueMax))
+		defer cancel()
+		if e := b.engine.Rescue(sc); e != nil {
+			b.h.Log().Error("upload what the dead WAL had acknowledged", "error", e)
+		}
+		b.fail(err)
+	})
+}
+
+// sealAll closes every range of this broker at its committed end, so that the next start recovers
+// nothing and a lost WAL volume loses nothing.
+func (b *Broker) sealAll(sc *host.Scope) error {
+	var cmds []*metadatapb.SealAndOpen
+	b.meta.Read(func(s *metadata.State) {
+		for _, r := range s.OpenOn(metadata.UUID(b.walID)) {
+			st, _ := s.Stream(r.Stream)
+			last := st.Ranges[len(st.Ranges)-1]
+			cmds = append(cmds, &metadatapb.SealAndOpen{Stream: r.Stream, LeaderEpoch: r.LeaderEpoch, End: last.Committed})
+		}
+	})
+	return b.each(sc, len(cmds), func(sc *host.Scope, i int) error {
+		res, err := b.meta.Propose(sc, &metadatapb.Command{Body: &metadatapb.Command_SealAndOpen{SealAndOpen: cmds[i]}})
+		if err != nil {
+			return fmt.Errorf("seal a partition: %w", err)
+		}
+		switch res.GetRefusal() {
+		case metadatapb.Refusal_REFUSAL_NONE, metadatapb.Refusal_REFUSAL_HOLE, metadatapb.Refusal_REFUSAL_STREAM_DELETED:
+			return nil // a range with a hole stays as it is: offline, with its reason
+		}
+		return refusedError("seal a partition", res)
+	})
+}
+
+// reportClean tells metadata that nothing lies beyond the WAL's end.
+func (b *Broker) reportClean(sc *host.Scope) error {
+	cmd := &metadatapb.ReportWal{Broker: b.cfg.NodeID, Epoch: b.epoch, Wal: b.walID[:], Generation: b.walGen,
+		Trim: uint64(b.log.Trimmed()), Durable: uint64(b.log.Durable()), Clean: true}
+	_, err := b.proposeBoot(sc, "report the clean stop", &metadatapb.Command{Body: &metadatapb.Command_ReportWal{ReportWal: cmd}})
+	return err
+}

@@ -1,0 +1,88 @@
+package broker
+
+import (
+	"github.com/weirmq/weir/broker/partition"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/stream"
+)
+
+// part is one topic partition that this broker leads: its rules (partition.Log), its bytes
+// (stream.Stream) and whoever waits for it. Lock order: the WAL's lock, then part.mu; nothing that blocks
+// is called under part.mu.
+type part struct {
+	b      *Broker
+	topic  metadata.UUID
+	name   string // of the topic, for messages
+	index  int32
+	id     stream.ID
+	stream *stream.Stream // set by open
+
+	// Of the range it serves, as metadata says.
+	epoch    int32
+	start    int64
+	logStart int64
+
+	mu      host.Mutex     // guards the fields below
+	log     *partition.Log // offsets, producers, epochs
+	config  topicConfig
+	closed  Code           // why it is not served any more; codeNone while it is
+	waiters []*fetchWaiter // long polls to wake when the high watermark moves
+	dups    []*produceItem // duplicates that wait for their originals (rule 29)
+}
+
+// setConfig installs the topic's settings.
+func (p *part) setConfig(c topicConfig) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config = c
+}
+
+// limits returns the settings that are checked before the append.
+func (p *part) limits() topicConfig {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.config
+}
+
+// close ends the partition on this broker: appends are refused from now on, waiters answered.
+func (p *part) close(code Code) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed == codeNone {
+		p.closed = code
+	}
+	p.log.Fail()
+	p.wakeLocked()
+	for _, d := range p.dups {
+		d.settle(p.closed, "")
+	}
+	p.dups = nil
+}
+
+// wakeLocked wakes every long poll; p.mu is held.
+func (p *part) wakeLocked() {
+	for _, w := range p.waiters {
+		w.parker.Unpark()
+	}
+}
+
+// watch puts w on the list of those to wake, or takes it off.
+func (p *part) watch(w *fetchWaiter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiters = append(p.waiters, w)
+}
+
+func (p *part) unwatch(w *fetchWaiter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, x := range p.waiters {
+		if x == w {
+			last := len(p.waiters) - 1
+			p.waiters[i], p.waiters[last] = p.waiters[last], nil
+			p.waiters = p.waiters[:last]
+			return
+		}
+	}
+}

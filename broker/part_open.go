@@ -1,0 +1,71 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weirmq/weir/broker/partition"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/stream"
+)
+
+// open begins the partition's range: it builds the state at the range's start (PROTOCOL rule 26:
+// checkpoint and replay), writes it as the range's first record, and is ready to append.
+func (p *part) open(sc *host.Scope) error {
+	b := p.b
+	snapshot, err := b.stateAt(sc, p.id, p.start)
+	if err != nil {
+		return fmt.Errorf("open partition %d of topic %s: %w", p.index, p.name, err)
+	}
+	state, err := partition.Restore(snapshot)
+	if err != nil {
+		return fmt.Errorf("open partition %d of topic %s: %w", p.index, p.name, err)
+	}
+	if p.log, err = partition.Open(p.epoch, p.start, p.logStart, state); err != nil {
+		return fmt.Errorf("open partition %d of topic %s: %w", p.index, p.name, err)
+	}
+	p.stream, err = b.engine.Open(sc, stream.OpenRange{
+		ID: p.id, Epoch: stream.Epoch(p.epoch), Start: p.start, LogStart: p.logStart, State: snapshot,
+	})
+	if errors.Is(err, stream.ErrGone) {
+		p.closed = codeUnknownTopicOrPartition // deleted while it was opened
+		return nil
+	}
+	return err
+}
+
+// stateAt returns the encoded state of a stream at exactly offset at: the newest checkpoint at or below
+// it and the entries after that.
+func (b *Broker) stateAt(sc *host.Scope, id stream.ID, at int64) ([]byte, error) {
+	snapshot, from, err := b.engine.Checkpoint(sc, id)
+	switch {
+	case errors.Is(err, stream.ErrNoObject):
+		snapshot, from = partition.NewState().Snapshot(), 0
+	case err != nil:
+		return nil, fmt.Errorf("read the newest checkpoint: %w", err)
+	}
+	if from == at {
+		return snapshot, nil
+	}
+	sh, err := partition.NewShadow(snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("read the checkpoint at offset %d: %w", from, err)
+	}
+	apply := func(base int64, count uint32, data []byte) error { sh.Apply(base, count, data); return nil }
+	if err := b.engine.ReplayFrom(sc, id, from, at, apply); err != nil {
+		return nil, fmt.Errorf("replay from offset %d to %d: %w", from, at, err)
+	}
+	return sh.Snapshot(), nil
+}
+
+// newShadow implements stream.Config.NewShadow.
+func (b *Broker) newShadow(_ stream.ID, _ stream.Epoch, at int64, state []byte) (stream.Shadow, error) {
+	if state == nil {
+		s := partition.NewState()
+		if err := s.SkipTo(at); err != nil {
+			return nil, err
+		}
+		state = s.Snapshot()
+	}
+	return partition.NewShadow(state)
+}

@@ -1,0 +1,77 @@
+package broker
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weirmq/weir/host"
+)
+
+const (
+	acceptRetry = 100 * time.Millisecond
+	// drainMax bounds how long Stop waits for clients that have requests in work.
+	drainMax = 2 * time.Second
+	// rescueMax bounds the upload of what a dead WAL had acknowledged.
+	rescueMax = 30 * time.Second
+)
+
+// Stop drains the broker: no new requests are read, those in work are answered, everything durable is
+// uploaded, the ranges are closed and the WAL gets its clean mark. An error means that something stayed
+// in the WAL only; the next start recovers it.
+func (b *Broker) Stop(sc *host.Scope) error {
+	b.draining.Store(true)
+	b.listener.Close()
+	b.drainConns(sc)
+	errUpload := b.engine.Flush(sc)
+	var errSeal error
+	if errUpload == nil {
+		errSeal = b.sealAll(sc)
+	}
+	errEngine := b.engine.Close()
+	errLog := b.log.Close(sc)
+	if errUpload == nil && errSeal == nil && errLog == nil {
+		errSeal = b.reportClean(sc)
+	}
+	b.cancel()
+	b.work.Wait()
+	if err := errors.Join(errUpload, errSeal, errEngine, errLog); err != nil {
+		return fmt.Errorf("stop the broker: %w", err)
+	}
+	return nil
+}
+
+// drainConns ends every connection's reading, waits for the answers in work, and cuts off the rest.
+func (b *Broker) drainConns(sc *host.Scope) {
+	until := b.h.Now().Add(drainMax)
+	for _, c := range b.openConns() {
+		c.nc.SetDeadlines(b.h.Now(), until)
+		c.wake()
+	}
+	b.awaitIdle(sc, until)
+	for _, c := range b.openConns() {
+		c.cancel()
+		c.nc.Close()
+	}
+}
+
+// openConns returns the open connections, oldest first.
+func (b *Broker) openConns() []*conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]*conn, 0, len(b.conns))
+	for _, c := range b.conns {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(x, y *conn) int { return cmp.Compare(x.id, y.id) })
+	return list
+}
+
+func (b *Broker) awaitIdle(sc *host.Scope, until host.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.conns) > 0 && b.idle.Wait(sc, until) == nil {
+	}
+}

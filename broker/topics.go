@@ -1,0 +1,106 @@
+package broker
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/weirmq/weir/metadata"
+)
+
+// topic is one topic as this broker serves it, copied from metadata. It is replaced whole when metadata
+// changes and never written afterwards; its partitions' state lives in part.
+type topic struct {
+	name     string
+	id       metadata.UUID
+	internal bool
+	deleting bool
+	config   topicConfig
+	set      []metadata.Config // as given by the creator
+	parts    []partRef
+}
+
+// partRef is one partition of a topic: who leads it, and the part if that is this broker.
+type partRef struct {
+	stream      uint64
+	leader      int32 // -1: nobody
+	leaderEpoch int32
+	offline     string // why it is not served anywhere; "" if it is
+	part        *part  // nil unless this broker serves it
+}
+
+// topicIndex finds topics by name and by id. It is guarded by Broker.mu.
+type topicIndex struct {
+	byName map[string]*topic
+	byID   map[metadata.UUID]*topic
+	sorted []*topic // by name
+}
+
+func (x *topicIndex) init() {
+	x.byName, x.byID = map[string]*topic{}, map[metadata.UUID]*topic{}
+}
+
+// replace installs a new list, sorted by name.
+func (x *topicIndex) replace(list []*topic) {
+	x.init()
+	x.sorted = list
+	for _, t := range list {
+		x.byName[t.name], x.byID[t.id] = t, t
+	}
+}
+
+// topicByName returns the topic, or nil.
+func (b *Broker) topicByName(name string) *topic {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.topics.byName[name]
+}
+
+// topicByID returns the topic, or nil.
+func (b *Broker) topicByID(id [16]byte) *topic {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.topics.byID[metadata.UUID(id)]
+}
+
+// allTopics returns every topic by name.
+func (b *Broker) allTopics() []*topic {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.topics.sorted
+}
+
+// find looks a topic up by id where the request's version names topics so, else by name.
+func (b *Broker) find(name string, id [16]byte, byID bool) (*topic, Code) {
+	if byID {
+		if t := b.topicByID(id); t != nil && !t.deleting {
+			return t, codeNone
+		}
+		return nil, codeUnknownTopicID
+	}
+	if t := b.topicByName(name); t != nil && !t.deleting {
+		return t, codeNone
+	}
+	return nil, codeUnknownTopicOrPartition
+}
+
+// partition returns the part that serves partition n of t, or the code that says why there is none.
+func (t *topic) partition(n int32) (*part, Code) {
+	if n < 0 || int(n) >= len(t.parts) {
+		return nil, codeUnknownTopicOrPartition
+	}
+	ref := &t.parts[n]
+	switch {
+	case ref.part != nil:
+		return ref.part, codeNone
+	case ref.offline != "":
+		return nil, codeKafkaStorageError
+	case ref.leader < 0:
+		return nil, codeLeaderNotAvailable
+	default:
+		return nil, codeNotLeaderOrFollower
+	}
+}
+
+func sortTopics(list []*topic) {
+	slices.SortFunc(list, func(a, b *topic) int { return strings.Compare(a.name, b.name) })
+}
