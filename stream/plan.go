@@ -177,11 +177,8 @@ func (e *Engine) checkpoint(sc *host.Scope, pt *part, scratch *[]byte) error {
 // restoreShadow gives r a shadow at offset at, from the newest state at or below it and the entries between.
 func (e *Engine) restoreShadow(sc *host.Scope, r *rangeLog, at int64) error {
 	state, from, err := e.stateAt(sc, r.st.id, r.epoch, at)
-	if errors.Is(err, ErrNoObject) {
-		return fmt.Errorf("%w: stream %d epoch %d at offset %d: %w", errState, r.st.id, r.epoch, at, err)
-	}
-	if err != nil {
-		return err
+	if err != nil && !errors.Is(err, ErrNoObject) {
+		return err // with ErrNoObject the state is an empty stream's, at offset 0
 	}
 	if e.cfg.NewShadow == nil {
 		return fmt.Errorf("%w: stream %d epoch %d was opened without a shadow and Config.NewShadow is nil", errState, r.st.id, r.epoch)

@@ -138,7 +138,8 @@ type Config struct {
 	ColdBytes       int64 // bytes that cold reads may hold at one time; 64 MiB
 
 	// NewShadow restores a Shadow from a state that OpenRange.State or Shadow.Snapshot gave. It is called
-	// for ranges that were opened without one or are recovered. Required for those.
+	// for ranges that were opened without one or are recovered; a nil state at offset 0 is an empty
+	// stream's. Required for those.
 	NewShadow func(id ID, epoch Epoch, at int64, state []byte) (Shadow, error)
 	// Fatal is called once when the engine can commit no more (ErrFenced). It must not block. May be nil.
 	Fatal func(error)
