@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/invariant"
 )
 
 // Append gives d a place in the next frame, waiting for ring and slab room until then or until the scope
@@ -39,6 +40,10 @@ func (l *Log) place(d Draft, size int) error {
 	at := Extent{
 		Slab: f.slab, Off: uint32(f.off + f.end), Len: uint32(size),
 		Frame: f.pos, FrameOff: uint32(f.end), life: f.life,
+	}
+	after := f.off + frameSize(f.end+size, len(f.entries)+1)
+	if !invariant.Holds(after <= len(f.slab.mem), invariant.FrameFits) {
+		invariant.Fail(invariant.FrameFits, "entry of %d bytes takes its frame to %d in the slab", size, after)
 	}
 	e, err := d.Place(f.slab.mem[at.Off:at.Off+at.Len:at.Off+at.Len], at)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/invariant"
 )
 
 // superEvery is how long D may lag: the superblock is written at most this often for it, and no later
@@ -83,6 +84,9 @@ func (l *Log) drained() bool {
 // commit makes f durable and tells its drafts. On an error the drafts were not told.
 func (l *Log) commit(f *frame) error {
 	f.seal(l.id.WAL, l.id.BrokerEpoch, l.chain, l.durable)
+	if err := l.claim(f); err != nil {
+		return err
+	}
 	if err := l.ring.write(f.buf(), f.pos); err != nil {
 		return err
 	}
@@ -103,6 +107,19 @@ func (l *Log) commit(f *frame) error {
 	return nil
 }
 
+// claim checks, against what the superblock slots carry now, that f overwrites nothing that either slot
+// needs for a right scan, and that the log did not fail meanwhile.
+func (l *Log) claim(f *frame) error {
+	freed := min(l.slotTrim[0], l.slotTrim[1])
+	if !invariant.Holds(f.after() <= freed+Position(l.ring.capacity), invariant.ReuseAfterSuperblock) {
+		invariant.Fail(invariant.ReuseAfterSuperblock, "frame [%d, %d) in a ring of %d that is free from %d",
+			f.pos, f.after(), l.ring.capacity, freed)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failure
+}
+
 // fence re-reads the fence.
 func (l *Log) fence() error {
 	if l.cfg.Fence == nil {
@@ -120,6 +137,9 @@ func (l *Log) settle(f *frame) error {
 	defer l.mu.Unlock()
 	if l.failure != nil {
 		return l.failure
+	}
+	if !invariant.Holds(f.pos == l.durable, invariant.OneFrameInFlight) {
+		invariant.Fail(invariant.OneFrameInFlight, "frame at %d became durable behind %d", f.pos, l.durable)
 	}
 	l.chain = f.head.crc
 	l.marks = append(l.marks, mark{f.pos, f.head.chain, f.head.epoch})

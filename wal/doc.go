@@ -29,16 +29,22 @@
 //
 // # Invariants
 //
-//	W1 OneInFlight           one frame is written and synced at a time; a frame's KD is the durable end
+//	W1 OneFrameInFlight      one frame is written and synced at a time; a frame's KD is the durable end
 //	W2 AckOrder              Durable is called in append order
 //	W3 ReuseAfterSuperblock  a byte of the ring is overwritten only when both slots carry a trim above it
 //	W4 TailEvidence          no scan ends below the best evidence D without naming damage
 //	W5 RecoveredIsSynced     a Recovery is returned only after a sync of what was scanned
-//	W6 NoResurrection        what a recovery dropped never appears later: chain and epoch, also in the slots
-//	W7 NeverAfterTimeout     an Append that returned an error placed nothing and never will
-//	W8 DeadStaysDead         after the first error nothing is written or synced
-//	W9 SearchedBeforeReuse   no byte is written before the ring there was searched for later frames
-//	W10 SlabHeld             a slab is freed when its last holder lets go, and never before
+//	W6 NoResurrection        what a recovery dropped never appears later: chain and epoch, in the slots too
+//	W7 PlaceOnce             a draft is placed at most once, by its own Append before that returns: one that
+//	                         failed or timed out placed nothing and never will
+//	W8 FrameFits             a frame stays within its slab, its ring space and its entry limit
+//	W9 RingReserve           the last sixteenth of the ring is for AppendReserved alone
+//	W10 SlabHolders          a slab is freed when its last holder lets go, and never before
+//	W11 SealedFrame          a sealed frame's bytes never change while anybody holds its slab
+//	W12 FenceWord            the fence is read after each sync and before anybody hears of it
+//
+// And two that need no name elsewhere: after the first error nothing is written or synced, and no byte is
+// written before the ring there was searched for later frames.
 //
 // # Concurrency
 //

@@ -38,6 +38,13 @@ var (
 	ErrDamage = errors.New("wal: damaged")
 )
 
+// What to do about a volume that is refused.
+const (
+	restoreIt   = "attach or restore the volume that metadata names, or accept its loss"
+	oldMetadata = "metadata was restored from an old copy: restore the current one"
+	oldVolume   = "the volume is an old copy: attach the current one"
+)
+
 // DamageError names bytes that the log cannot give back although they were written. It answers
 // errors.Is(err, ErrDamage).
 type DamageError struct {
@@ -49,7 +56,8 @@ type DamageError struct {
 
 // Error says what is damaged and where.
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("wal: %s damaged at position %d (file offset %d): %s", e.Name, e.Position, e.Offset, e.Why)
+	return fmt.Sprintf("wal: %s damaged at position %d (file offset %d): %s",
+		e.Name, e.Position, e.Offset, e.Why)
 }
 
 // Is reports whether target is ErrDamage.

@@ -108,7 +108,8 @@ func encodeFence(b []byte, wal UUID, generation int64) {
 }
 
 func decodeFence(b []byte) (wal UUID, generation int64, err error) {
-	if string(b[:8]) != fenceMagic || binary.LittleEndian.Uint32(b[fenceCRC:]) != crc32.Checksum(b[:fenceCRC], castagnoli) {
+	sum := crc32.Checksum(b[:fenceCRC], castagnoli)
+	if string(b[:8]) != fenceMagic || binary.LittleEndian.Uint32(b[fenceCRC:]) != sum {
 		return wal, 0, errors.New("it is no fence word")
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != 1 {

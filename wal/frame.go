@@ -143,6 +143,17 @@ func decodePlaced(b []byte) placed {
 	}
 }
 
+// tabled checks that every entry of the table lies in the frame's body.
+func (h *header) tabled(trailer []byte) bool {
+	for i := range int(h.entries) {
+		p := decodePlaced(trailer[i*entrySize:])
+		if p.off < headerSize || uint64(p.off)+uint64(p.Length) > uint64(h.place) {
+			return false
+		}
+	}
+	return true
+}
+
 // trailerPlace returns where a trailer begins behind a body that ends at end.
 func trailerPlace(end int) int { return alignUp(end, 8) }
 

@@ -93,7 +93,9 @@ func frameLimit(cfg *Config, capacity int64) (int, error) {
 // Open scans the WAL, decides what it holds, syncs what it read and starts the log's tasks in sc. The
 // Recovery is never nil when the Log is not. Only a bad superblock, a foreign or a blank volume refuses
 // the whole WAL; damage inside is in Recovery.Damage.
-func Open(sc *host.Scope, h host.Host, vol host.Volume, name string, cfg Config, want Expect) (*Log, *Recovery, error) {
+func Open(
+	sc *host.Scope, h host.Host, vol host.Volume, name string, cfg Config, want Expect,
+) (*Log, *Recovery, error) {
 	l := &Log{h: h, cfg: cfg, pool: cfg.Slabs}
 	if err := sc.Err(); err != nil {
 		return nil, nil, err
@@ -149,8 +151,7 @@ func (l *Log) open(vol host.Volume, name string, want Expect) (*Recovery, error)
 func (l *Log) openFiles(vol host.Volume, name string) error {
 	w, err := vol.Open(name, host.Direct)
 	if errors.Is(err, host.ErrNotExist) {
-		return fmt.Errorf("%w: %s: attach the volume that metadata names, or accept its loss: %w",
-			ErrMissing, name, err)
+		return fmt.Errorf("%w: %s: %s: %w", ErrMissing, name, restoreIt, err)
 	}
 	if err != nil {
 		return fmt.Errorf("wal: open %s: %w", name, err)
@@ -173,8 +174,7 @@ func (l *Log) readSlots(name string) (slots, error) {
 		return slots{}, fmt.Errorf("wal: size of %s: %w", name, err)
 	}
 	if size < 4*BlockSize || size%BlockSize != 0 {
-		return slots{}, fmt.Errorf("%w: %s has %d bytes, no ring is that size: restore the volume, or accept its loss",
-			ErrBlank, name, size)
+		return slots{}, fmt.Errorf("%w: %s has %d bytes, no ring is that size: %s", ErrBlank, name, size, restoreIt)
 	}
 	both, err := l.h.Disk().Memory(2 * BlockSize)
 	if err != nil {
@@ -189,8 +189,8 @@ func (l *Log) readSlots(name string) (slots, error) {
 	l.superBuf = both[:BlockSize]
 	found, err := chooseSlot(name, both[:BlockSize], both[BlockSize:])
 	if err == nil && fileSize(found.newest.capacity) != size {
-		err = fmt.Errorf("%w: %s has %d bytes, its superblock says %d: restore the volume, or accept its loss",
-			ErrSuperblock, name, size, fileSize(found.newest.capacity))
+		err = fmt.Errorf("%w: %s has %d bytes, its superblock says %d: %s",
+			ErrSuperblock, name, size, fileSize(found.newest.capacity), restoreIt)
 	}
 	return found, err
 }
@@ -212,17 +212,17 @@ func checkIdentity(name string, sb *superblock, want *Expect) error {
 		return fmt.Errorf("%w: %s belongs to broker %d, this is %d: attach the right volume",
 			ErrForeign, name, id.Broker, want.Broker)
 	case want.Generation != 0 && id.Generation > want.Generation:
-		return fmt.Errorf("%w: %s has generation %d, metadata %d: metadata was restored from an old copy",
-			ErrGeneration, name, id.Generation, want.Generation)
+		return fmt.Errorf("%w: %s has generation %d, metadata %d: %s",
+			ErrGeneration, name, id.Generation, want.Generation, oldMetadata)
 	case id.Generation < want.Opened:
-		return fmt.Errorf("%w: %s has generation %d, but the WAL was opened at %d: the volume is an old copy, attach the current one",
-			ErrGeneration, name, id.Generation, want.Opened)
+		return fmt.Errorf("%w: %s has generation %d, but the WAL was opened at %d: %s",
+			ErrGeneration, name, id.Generation, want.Opened, oldVolume)
 	case want.BrokerEpoch != 0 && id.BrokerEpoch > want.BrokerEpoch:
-		return fmt.Errorf("%w: %s was written at broker epoch %d, this broker has %d: metadata was restored from an old copy",
-			ErrGeneration, name, id.BrokerEpoch, want.BrokerEpoch)
+		return fmt.Errorf("%w: %s was written at broker epoch %d, this broker has %d: %s",
+			ErrGeneration, name, id.BrokerEpoch, want.BrokerEpoch, oldMetadata)
 	case want.Durable > sb.trim.pos && want.Durable-sb.trim.pos > Position(sb.capacity):
-		return fmt.Errorf("%w: %s was durable up to %d, its superblock begins a ring of %d at %d: the volume is an old copy, attach the current one",
-			ErrGeneration, name, want.Durable, sb.capacity, sb.trim.pos)
+		return fmt.Errorf("%w: %s was durable up to %d, its superblock begins a ring of %d at %d: %s",
+			ErrGeneration, name, want.Durable, sb.capacity, sb.trim.pos, oldVolume)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/invariant"
 )
 
 const (
@@ -53,8 +54,8 @@ func (b *readBuffers) put(mem []byte) {
 // DamageError, the volume's own, sc.Err(). It works on a dead log too: what was acknowledged can still
 // be read.
 func (l *Log) ReadAt(sc *host.Scope, at Extent, dst []byte) error {
-	if len(dst) > int(at.Len) {
-		panic(fmt.Sprintf("wal: invariant ReadInside: read of %d bytes from an extent of %d", len(dst), at.Len))
+	if !invariant.Holds(len(dst) <= int(at.Len), invariant.Contract) {
+		invariant.Fail(invariant.Contract, "read of %d bytes from an extent of %d", len(dst), at.Len)
 	}
 	if at.Slab != nil && at.Slab.holdIf(HolderAnswer, at.life) {
 		copy(dst, at.Slab.mem[at.Off:])

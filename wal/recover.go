@@ -32,8 +32,8 @@ func (l *Log) restore(rec *Recovery, found *slots, want *Expect) error {
 		return err
 	}
 	if want.BrokerEpoch != 0 && s.epoch > want.BrokerEpoch {
-		return fmt.Errorf("%w: %s has a frame of broker epoch %d, this broker has %d: metadata was restored from an old copy",
-			ErrGeneration, l.ring.name, s.epoch, want.BrokerEpoch)
+		return fmt.Errorf("%w: %s has a frame of broker epoch %d, this broker has %d: %s",
+			ErrGeneration, l.ring.name, s.epoch, want.BrokerEpoch, oldMetadata)
 	}
 	if err := l.wipe(s); err != nil {
 		return err

@@ -1,8 +1,9 @@
 package wal
 
 import (
-	"fmt"
 	"hash/crc32"
+
+	"github.com/weirmq/weir/internal/invariant"
 )
 
 // scanner walks the ring from the trim position and decides by the table. It reads, and writes nothing.
@@ -68,10 +69,14 @@ func (s *scanner) run() error {
 		if err != nil {
 			return err
 		}
-		if o.buf != nil { // the search may have moved the window
+		if o.buf != nil { // the search may have moved the window, and a repair is only in it
+			s.n = 0
 			if o, err = s.look(); err != nil {
 				return err
 			}
+		}
+		if o.header == headerOther && s.dirty {
+			o.header = headerRemains
 		}
 		e := evidenceNone
 		if s.durable > s.pos {
@@ -87,7 +92,8 @@ func (s *scanner) run() error {
 		case verdictDamage:
 			s.damage(&o, later, why)
 		default:
-			panic(fmt.Sprintf("wal: invariant TableComplete: header %d body %d evidence %d", o.header, o.body, e))
+			invariant.Fail(invariant.TailEvidence, "no verdict for header %d, body %d, evidence %d",
+				o.header, o.body, e)
 		}
 	}
 }
@@ -108,9 +114,6 @@ func (s *scanner) look() (sight, error) {
 	default:
 		var ok bool
 		if h, ok = repairHeader(b); !ok || !s.isNext(&h) {
-			if s.virgin(s.pos) && !allZero(b) {
-				o.header = headerRemains
-			}
 			return o, nil
 		}
 		o.header = headerFlipped
@@ -143,13 +146,16 @@ func (s *scanner) inspect(o *sight) {
 		if ok && !s.unwritten(f, int(h.place)+at) {
 			o.body = bodyFlipped
 			trailer[at] ^= bits // in our copy, so that the loss can be listed
-			o.table = true
+			o.table = h.tabled(trailer)
 		} else if s.virgin(s.pos+Position(h.length)-1) && !s.missing(f, int(h.place), int(h.trailer)) {
 			o.body = bodyStrange
 		}
 		return
 	}
-	o.table = true
+	if o.table = h.tabled(trailer); !o.table {
+		o.body = bodyStrange
+		return
+	}
 	o.body = bodyWhole
 	bad, flipped, missing := 0, false, false
 	for i := range int(h.length) / BlockSize {

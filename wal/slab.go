@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/invariant"
 )
 
 // Holder is a kind of holder of a slab. A slab is free when nobody of any kind holds it.
@@ -144,8 +145,8 @@ func (s *Slab) Hold(k Holder) {
 	p := s.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.idle() {
-		panic(fmt.Sprintf("wal: invariant SlabHeld: hold on free slab %d", s.index))
+	if !invariant.Holds(!s.idle(), invariant.SlabHolders) {
+		invariant.Fail(invariant.SlabHolders, "hold of kind %d on free slab %d", k, s.index)
 	}
 	s.held[k]++
 }
@@ -155,8 +156,8 @@ func (s *Slab) Release(k Holder) {
 	p := s.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.held[k] == 0 {
-		panic(fmt.Sprintf("wal: invariant SlabHeld: release of slab %d by holder %d that has none", s.index, k))
+	if !invariant.Holds(s.held[k] > 0, invariant.SlabHolders) {
+		invariant.Fail(invariant.SlabHolders, "slab %d released by a holder of kind %d that has none", s.index, k)
 	}
 	s.held[k]--
 	if !s.idle() {

@@ -127,7 +127,8 @@ func (s *superblock) check(block uint32) error {
 	case s.trim.pos > s.durable:
 		return fmt.Errorf("trim %d is above durable %d", s.trim.pos, s.durable)
 	case s.durable-s.trim.pos > Position(s.capacity):
-		return fmt.Errorf("durable %d is more than the ring of %d above trim %d", s.durable, s.capacity, s.trim.pos)
+		return fmt.Errorf("durable %d is more than a ring of %d above trim %d",
+			s.durable, s.capacity, s.trim.pos)
 	case s.durable > 1<<62:
 		return fmt.Errorf("durable %d is out of range", s.durable)
 	}
@@ -154,7 +155,7 @@ func chooseSlot(name string, a, b []byte) (slots, error) {
 	}
 	for i := range st {
 		if st[i] == slotNewer {
-			return slots{}, fmt.Errorf("%w: %s, superblock %s: %v; start the release that wrote it",
+			return slots{}, fmt.Errorf("%w: %s, superblock %s: %w; start the release that wrote it",
 				ErrVersion, name, slotName(i), why[i])
 		}
 	}
@@ -176,11 +177,10 @@ func chooseSlot(name string, a, b []byte) (slots, error) {
 		}
 		return out, nil
 	case st[0] == slotBlank && st[1] == slotBlank:
-		return slots{}, fmt.Errorf("%w: %s has no superblock: attach the volume that metadata names, or accept its loss",
-			ErrBlank, name)
+		return slots{}, fmt.Errorf("%w: %s has no superblock: %s", ErrBlank, name, restoreIt)
 	}
-	return slots{}, fmt.Errorf("%w: %s: first: %s, last: %s: restore the volume, or accept its loss",
-		ErrSuperblock, name, slotText(st[0], why[0]), slotText(st[1], why[1]))
+	return slots{}, fmt.Errorf("%w: %s: first: %s, last: %s: %s",
+		ErrSuperblock, name, slotText(st[0], why[0]), slotText(st[1], why[1]), restoreIt)
 }
 
 // chooseValid picks the newer of two good superblocks; equal numbers or two WALs are damage.
@@ -188,12 +188,12 @@ func chooseValid(name string, sb [2]superblock) (slots, error) {
 	a, b := &sb[0], &sb[1]
 	if a.id.WAL != b.id.WAL || a.id.Volume != b.id.Volume || a.id.Cluster != b.id.Cluster ||
 		a.capacity != b.capacity {
-		return slots{}, fmt.Errorf("%w: %s: the slots belong to two WALs, %s and %s: restore the volume, or accept its loss",
-			ErrSuperblock, name, a.id.WAL, b.id.WAL)
+		return slots{}, fmt.Errorf("%w: %s: the slots belong to two WALs, %s and %s: %s",
+			ErrSuperblock, name, a.id.WAL, b.id.WAL, restoreIt)
 	}
 	if a.seq == b.seq {
-		return slots{}, fmt.Errorf("%w: %s: both slots carry sequence %d: restore the volume, or accept its loss",
-			ErrSuperblock, name, a.seq)
+		return slots{}, fmt.Errorf("%w: %s: both slots carry sequence %d: %s",
+			ErrSuperblock, name, a.seq, restoreIt)
 	}
 	if a.seq > b.seq {
 		return slots{newest: *a, at: 0}, nil
