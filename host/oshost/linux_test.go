@@ -170,6 +170,9 @@ func TestClockSurvivesStepsAndSuspends(t *testing.T) {
 			if got < before+tt.jumps {
 				t.Errorf("Now is %v, before it was %v, want %v more", got, before, tt.jumps)
 			}
+			if kept := c.cal.Load().boot; tt.jumps == 0 && kept != tt.boot {
+				t.Errorf("the boot clock's distance moved by %v without a suspend", kept-tt.boot)
+			}
 			truth, _ := boottime()
 			if d := truth - got; d < -step || d > time.Second {
 				t.Errorf("Now is %v behind the boot clock", d)
