@@ -28,7 +28,8 @@ func (b bytesBody) Size() int64                { return int64(len(b)) }
 func (b bytesBody) Open(*host.Scope) io.Reader { return bytes.NewReader(b) }
 
 // OpenBody opens body and returns a reader that fails, terminally, where body yields fewer or more bytes
-// than its size: a store must not acknowledge another object than the one announced.
+// than its size. The last bytes are handed out only after the body was seen to end there, so a store never
+// gets hold of a complete object that is not the one announced.
 func OpenBody(sc *host.Scope, body Body) io.Reader {
 	return &exactReader{r: body.Open(sc), size: body.Size(), left: body.Size()}
 }
@@ -37,6 +38,7 @@ type exactReader struct {
 	r    io.Reader
 	size int64
 	left int64 // bytes still owed
+	done error // io.EOF, or what to fail with, once the end was reached
 }
 
 func (x *exactReader) Read(p []byte) (int, error) {
@@ -48,25 +50,31 @@ func (x *exactReader) Read(p []byte) (int, error) {
 	}
 	n, err := x.r.Read(p[:min(int64(len(p)), x.left)])
 	x.left -= int64(n)
-	if err == io.EOF && x.left > 0 {
+	if x.left == 0 {
+		if end := x.end(); end != io.EOF {
+			return 0, end
+		}
+		return n, nil
+	}
+	if err == io.EOF {
 		err = Terminal(fmt.Errorf("objectstore: the body ended after %d of its %d bytes", x.size-x.left, x.size))
-	} else if err == io.EOF {
-		err = nil // told by the next call, after looking for bytes too many
 	}
 	return n, err
 }
 
-// end makes sure that the body ends where its size says.
+// end makes sure, once, that the body ends where its size says; io.EOF if so.
 func (x *exactReader) end() error {
 	var one [1]byte
-	for range 16 { // a reader may return nothing a few times, as bufio allows it
+	for try := 0; x.done == nil; try++ {
 		n, err := x.r.Read(one[:])
-		if n > 0 {
-			return Terminal(fmt.Errorf("objectstore: the body goes on after its %d bytes", x.size))
-		}
-		if err != nil {
-			return err
+		switch {
+		case n > 0:
+			x.done = Terminal(fmt.Errorf("objectstore: the body goes on after its %d bytes", x.size))
+		case err != nil:
+			x.done = err
+		case try == 100: // a reader may return nothing now and then
+			x.done = Terminal(io.ErrNoProgress)
 		}
 	}
-	return Terminal(io.ErrNoProgress)
+	return x.done
 }

@@ -3,7 +3,9 @@
 // sim in memory with faults; storetest holds the one conformance suite they all pass.
 //
 // It is not a file system and not a general bucket client: no append, no rename, no directories, no
-// metadata beyond the size, no open-ended read. What weir needs and no store has is built above it.
+// metadata beyond the size, no open-ended read. What weir needs and no store has is built above it. The
+// package also holds what every store goes through: [WithRetry], [WithMeter], [WithPrefix], [Probe], and
+// [Config], the settings of a store as people write them.
 //
 // # States
 //

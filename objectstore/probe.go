@@ -18,7 +18,7 @@ func Probe(sc *host.Scope, h host.Host, store Store) error {
 	h.Secret(nonce[:])
 	key := fmt.Sprintf("probe/%x", nonce)
 	if err := probe(sc, store, key, nonce[:]); err != nil {
-		return fmt.Errorf("check %s: %w", store.Name(), err)
+		return fmt.Errorf("check the object store: %w", err)
 	}
 	return nil
 }
@@ -45,8 +45,8 @@ func probeWritten(sc *host.Scope, store Store, key string, content []byte) error
 		case err != nil:
 			return fmt.Errorf("write the test object a second time: %w", err)
 		default:
-			return Terminal(fmt.Errorf("it ignores conditional writes (If-None-Match): a second put-if-absent "+
-				"of %s succeeded; use a store that honours them", key))
+			return Terminal(fmt.Errorf("%s ignores conditional writes (If-None-Match): a second put-if-absent "+
+				"of %s succeeded; use a store that honours them", store.Name(), key))
 		}
 	}
 	got := make([]byte, len(content)-1)
@@ -54,14 +54,16 @@ func probeWritten(sc *host.Scope, store Store, key string, content []byte) error
 		return fmt.Errorf("read the test object: %w", err)
 	}
 	if !bytes.Equal(got, content[1:]) {
-		return Terminal(fmt.Errorf("read the test object: a range of %s has other bytes than were written", key))
+		return Terminal(fmt.Errorf("read the test object: a range of %s in %s has other bytes than were written",
+			key, store.Name()))
 	}
 	page, err := store.List(sc, key, "", 2)
 	if err != nil {
 		return fmt.Errorf("list the test object: %w", err)
 	}
 	if len(page) != 1 || page[0] != (Info{Key: key, Size: int64(len(content))}) {
-		return Terminal(fmt.Errorf("list the test object: %s is not listed with its size, got %v", key, page))
+		return Terminal(fmt.Errorf("list the test object: %s in %s is not listed with its size, got %v",
+			key, store.Name(), page))
 	}
 	return nil
 }
