@@ -138,6 +138,20 @@ func TestWaitersWakeInTheOrderTheyCame(t *testing.T) {
 	}
 }
 
+func TestNoWakeComesAfterDelist(t *testing.T) {
+	root, end := NewRoot(&fakeHost{t: t, now: 1})
+	w := &Waiter{Wake: func() {
+		if root.mu.TryLock() {
+			t.Error("the scope is not locked during Wake: Delist could return before it, and the Parker be released")
+		}
+	}}
+	if err := root.Enlist(w); err != nil {
+		t.Fatal(err)
+	}
+	end(ErrKilled)
+	root.Delist(w)
+}
+
 func TestTaskNameIsInherited(t *testing.T) {
 	root, _ := NewRoot(&fakeHost{t: t, now: 1})
 	a, _ := root.Task("wal.commit")

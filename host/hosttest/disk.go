@@ -138,7 +138,8 @@ func (t *T) writes(f host.File, off int64, p []byte) {
 func (t *T) reads(f host.File, off int64, want []byte) {
 	got := make([]byte, len(want))
 	n, err := f.ReadAt(got, off)
-	t.Check(n == len(got) && (err == nil || err == io.EOF), "ReadAt %d bytes at %d: %d, %v", len(got), off, n, err)
+	ok := n == len(got) && (err == nil || err == io.EOF)
+	t.Check(ok, "ReadAt %d bytes at %d: %d, %v", len(got), off, n, err)
 	t.Check(bytes.Equal(got, want), "other bytes at %d than were written: %.40q, want %.40q", off, got, want)
 }
 

@@ -90,5 +90,6 @@ func (c *clock) wallAt(t host.Time) time.Time {
 	if t == 0 {
 		return time.Time{}
 	}
-	return time.Now().Add(t.Sub(c.Now()))
+	d := t.Sub(c.Now()) // asked for first: being interrupted here makes the deadline late, not early
+	return time.Now().Add(d)
 }

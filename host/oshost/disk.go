@@ -51,7 +51,8 @@ func (d disk) Memory(n int) ([]byte, error) {
 		return nil, fmt.Errorf("oshost: cannot map %d bytes", n)
 	}
 	page := os.Getpagesize()
-	p, err := unix.Mmap(-1, 0, (n+page-1)/page*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	size := (n + page - 1) / page * page
+	p, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, fmt.Errorf("oshost: map %d bytes of memory: %w", n, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/weirmq/weir/host"
@@ -93,11 +94,28 @@ func (l *listener) Accept(sc *host.Scope) (host.Conn, error) {
 		if ended := l.h.alive(sc); ended != nil {
 			return nil, ended
 		}
-		err = l.h.fail(err)
-		if !isReset(err) { // a client that left before it was accepted is not our caller's affair
+		if err := l.retry(sc, err); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// retry returns nil when accepting may go on after err: a client that left before it was accepted is not
+// our caller's affair, and a machine out of descriptors has some again when a connection closes.
+func (l *listener) retry(sc *host.Scope, err error) error {
+	const pause = 10 * time.Millisecond
+	failed := l.h.fail(err)
+	if errors.Is(failed, host.ErrReset) {
+		return nil
+	}
+	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, short) {
+			l.h.log.WarnContext(sc, "no connection can be accepted: raise the limit of open files",
+				"address", l.addr, "error", err.Error())
+			return l.h.Sleep(sc, pause)
+		}
+	}
+	return failed
 }
 
 func (l *listener) Addr() string { return l.addr }
@@ -164,5 +182,3 @@ func (c *conn) Close() error {
 	c.h.disown(&c.h.handles, c)
 	return c.h.fail(c.c.Close())
 }
-
-func isReset(err error) bool { return errors.Is(err, host.ErrReset) }

@@ -1,10 +1,12 @@
 package oshost
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -127,6 +129,61 @@ func TestDirectFallsBackWhereItIsRefused(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestAcceptWaitsForDescriptors(t *testing.T) {
+	warned := &tell{Handler: slog.DiscardHandler, said: make(chan string, 100)}
+	h, err := New(Config{Data: t.TempDir(), Log: warned})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Wait()
+	defer h.Close(nil)
+	l, err := h.Network().Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Network().Dial(nil, l.Addr()); err != nil {
+		t.Fatal(err)
+	}
+	free, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := errors.Join(unix.Close(free), unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)); err != nil {
+		t.Fatal(err)
+	}
+	short := unix.Rlimit{Cur: uint64(free), Max: limit.Max} // the lowest free number is one too high
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &short); err != nil {
+		t.Fatal(err)
+	}
+	h.Go(nil, "accept", func(sc *host.Scope) {
+		if _, err := l.Accept(sc); err != nil {
+			t.Errorf("Accept: %v", err)
+		}
+	})
+	said := <-warned.said
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(said, "raise the limit") {
+		t.Errorf("the log says %q", said)
+	}
+	h.tasks.Wait() // the connection was waiting all the time
+}
+
+// tell passes messages to a test.
+type tell struct {
+	slog.Handler
+	said chan string
+}
+
+func (h *tell) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *tell) Handle(_ context.Context, r slog.Record) error {
+	h.said <- r.Message
+	return nil
 }
 
 func TestNetworkFileSystemsAreNamed(t *testing.T) {
