@@ -183,8 +183,10 @@ func (c *catalog) judge(com stream.Commit, e stream.CommitEntry) stream.Verdict 
 		r.checkpoint, r.hasCheckpoint = mRef{e.End, e.End, 0, com.Key, com.Size}, true
 	}
 	switch {
-	case e.End > r.committed && e.Start <= max(r.committed, st.logStart) && (r.end == stream.Open || e.End <= r.end) && e.End > st.logStart:
-		r.refs = append(r.refs, mRef{max(e.Start, r.committed), e.End, e.MaxTimestamp, com.Key, com.Size})
+	case e.End > r.committed && e.Start <= max(r.committed, st.logStart) && (r.end == stream.Open || e.End <= r.end):
+		if e.End > st.logStart {
+			r.refs = append(r.refs, mRef{max(e.Start, r.committed), e.End, e.MaxTimestamp, com.Key, com.Size})
+		}
 		r.committed = e.End
 		checkpoint()
 		return stream.Accepted

@@ -209,6 +209,10 @@ func (s *scan) puncture(from, to int64, why string) {
 
 // finish compares the end with what metadata and damage say of it.
 func (s *scan) finish(damage []wal.Damage) {
+	if s.info.End == Open && s.r.end < s.info.LogStart {
+		s.r.end = s.info.LogStart // the log start offset was at most the end when it was set
+		s.r.durable = s.r.end
+	}
 	known := s.info.End != Open && s.r.end >= s.info.End
 	if s.info.End != Open && !known {
 		s.puncture(s.r.end, s.info.End, fmt.Sprintf("the log ends before the sealed end %d", s.info.End))
