@@ -39,7 +39,8 @@ type Host interface {
 	Network() Network
 	Disk() Disk
 
-	// Log returns a logger that stamps host time, machine and task.
+	// Log returns a logger that stamps host time and machine, and the task when the record is logged
+	// with the task's *Scope as its context (InfoContext and its like).
 	Log() *slog.Logger
 }
 
