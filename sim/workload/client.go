@@ -1,0 +1,107 @@
+package workload
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirmq/weir/host"
+)
+
+// wireClient is one Kafka connection that is dialled when needed and dropped after any error.
+type wireClient struct {
+	h       host.Host
+	addr    string
+	id      string
+	timeout host.Time // of one request, ns
+
+	conn        host.Conn
+	correlation int32
+}
+
+// errNoAnswer wraps every failure after which the request may or may not have been carried out.
+var errNoAnswer = errors.New("no answer")
+
+// errNotSent wraps failures before a byte of the request was sent.
+var errNotSent = errors.New("not sent")
+
+// do sends req and returns its response.
+func (c *wireClient) do(sc *host.Scope, req kmsg.Request) (kmsg.Response, error) {
+	if c.conn == nil {
+		dial, cancel := sc.Child(c.h.Now() + c.timeout)
+		conn, err := c.h.Network().Dial(dial, c.addr)
+		cancel()
+		if err != nil {
+			return nil, fmt.Errorf("%w: dial: %w", errNotSent, err)
+		}
+		c.conn = conn
+	}
+	resp, err := c.exchange(req)
+	if err != nil {
+		c.drop()
+		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return resp, nil
+}
+
+func (c *wireClient) exchange(req kmsg.Request) (kmsg.Response, error) {
+	c.correlation++
+	deadline := c.h.Now() + c.timeout
+	c.conn.SetDeadlines(deadline, deadline)
+	if _, err := c.conn.Write(encodeRequest(req, c.correlation, c.id)); err != nil {
+		return nil, err
+	}
+	var head [4]byte
+	if _, err := io.ReadFull(c.conn, head[:]); err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size < 4 || size > 64<<20 {
+		return nil, fmt.Errorf("response of %d bytes", size)
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(c.conn, body); err != nil {
+		return nil, err
+	}
+	if got := int32(binary.BigEndian.Uint32(body)); got != c.correlation {
+		return nil, fmt.Errorf("response to request %d, want %d", got, c.correlation)
+	}
+	body = body[4:]
+	if req.IsFlexible() && req.Key() != 18 {
+		if len(body) == 0 || body[0] != 0 {
+			return nil, errors.New("response header has tags")
+		}
+		body = body[1:]
+	}
+	resp := req.ResponseKind()
+	if err := resp.ReadFrom(body); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// encodeRequest frames req with its header: v2 (with tags) if flexible, else v1.
+func encodeRequest(req kmsg.Request, correlation int32, clientID string) []byte {
+	buf := make([]byte, 4, 256)
+	buf = binary.BigEndian.AppendUint16(buf, uint16(req.Key()))
+	buf = binary.BigEndian.AppendUint16(buf, uint16(req.GetVersion()))
+	buf = binary.BigEndian.AppendUint32(buf, uint32(correlation))
+	buf = binary.BigEndian.AppendUint16(buf, uint16(len(clientID)))
+	buf = append(buf, clientID...)
+	if req.IsFlexible() {
+		buf = append(buf, 0)
+	}
+	buf = req.AppendTo(buf)
+	binary.BigEndian.PutUint32(buf, uint32(len(buf)-4))
+	return buf
+}
+
+func (c *wireClient) drop() {
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+}

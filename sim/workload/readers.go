@@ -1,0 +1,192 @@
+package workload
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirmq/weir/broker/batch"
+	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/host"
+)
+
+// fetch reads on from the actor's position in a partition, from the beginning now and then.
+func (a *actor) fetch(sc *host.Scope) {
+	p := a.partition()
+	if a.rng.IntN(40) == 0 {
+		a.positions[p] = 0
+	}
+	op := a.begin(check.Fetch, p)
+	op.Offset = a.positions[p]
+	part, err := a.sendFetch(sc, p, op.Offset, 1<<(10+a.rng.IntN(8)), int32(a.rng.IntN(300)))
+	if err != nil {
+		return // a read that was not answered says nothing
+	}
+	switch part.ErrorCode {
+	case 0:
+	case codeNotLeader, codeUnknownTopic, codeLeaderNotAvail, codeStorage:
+		return
+	default:
+		a.r.w.Fail(fmt.Errorf("fetch of client %d from %s at offset %d: unexpected error code %d",
+			a.id, op.Partition, op.Offset, part.ErrorCode))
+		return
+	}
+	records, next, err := parseRecords(part.RecordBatches, op.Offset)
+	if err != nil {
+		a.r.w.Fail(fmt.Errorf("fetch of client %d from %s at offset %d: %w", a.id, op.Partition, op.Offset, err))
+		return
+	}
+	op.Records = records
+	a.positions[p] = next
+	a.record(op, check.OK)
+}
+
+func (a *actor) sendFetch(sc *host.Scope, p int32, offset int64, maxBytes, wait int32) (*kmsg.FetchResponseTopicPartition, error) {
+	req := kmsg.NewPtrFetchRequest()
+	req.SetVersion(7 + int16(a.id%6)) // up to 12: topics by name
+	req.MinBytes, req.MaxBytes, req.MaxWaitMillis = 1, maxBytes, wait
+	req.SessionEpoch = -1
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic = topicName
+	rp := kmsg.NewFetchRequestTopicPartition()
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes, rp.CurrentLeaderEpoch = p, offset, maxBytes, -1
+	t.Partitions = append(t.Partitions, rp)
+	req.Topics = append(req.Topics, t)
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		return nil, err
+	}
+	topics := resp.(*kmsg.FetchResponse).Topics
+	if len(topics) != 1 || len(topics[0].Partitions) != 1 {
+		return nil, fmt.Errorf("%w: fetch response of another shape", errNoAnswer)
+	}
+	return &topics[0].Partitions[0], nil
+}
+
+// parseRecords returns the records at or after from, and the offset behind the last batch. Every batch's
+// CRC is checked, as clients do.
+func parseRecords(data []byte, from int64) ([]check.Record, int64, error) {
+	var out []check.Record
+	next := from
+	dec := batch.NewDecoder(8 << 20)
+	for len(data) > 0 {
+		b, err := batch.Parse(data)
+		if err != nil {
+			return nil, 0, err
+		}
+		if b.ComputeCRC() != b.CRC() {
+			return nil, 0, fmt.Errorf("batch at offset %d fails its CRC", b.BaseOffset())
+		}
+		data = data[b.Size():]
+		if err := dec.Open(b); err != nil {
+			return nil, 0, err
+		}
+		var rec batch.Record
+		for dec.Next(&rec) {
+			if rec.Offset < from {
+				continue
+			}
+			v, ok := parseToken(rec.Value)
+			if !ok {
+				return nil, 0, fmt.Errorf("record at offset %d is none of ours", rec.Offset)
+			}
+			out = append(out, check.Record{Offset: rec.Offset, Value: v})
+		}
+		if err := dec.Err(); err != nil {
+			return nil, 0, err
+		}
+		next = max(next, b.NextOffset())
+	}
+	return out, next, nil
+}
+
+// listEnd asks for the high watermark, which must be linearizable.
+func (a *actor) listEnd(sc *host.Scope) {
+	p := a.partition()
+	op := a.begin(check.ListEnd, p)
+	r, err := a.sendListOffsets(sc, p, -1)
+	if err != nil || r.ErrorCode != 0 {
+		return
+	}
+	op.Offset = r.Offset
+	a.record(op, check.OK)
+}
+
+func (a *actor) sendListOffsets(sc *host.Scope, p int32, timestamp int64) (*kmsg.ListOffsetsResponseTopicPartition, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.SetVersion(5 + int16(a.id%3))
+	req.ReplicaID = -1
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topicName
+	rp := kmsg.NewListOffsetsRequestTopicPartition()
+	rp.Partition, rp.Timestamp, rp.CurrentLeaderEpoch = p, timestamp, -1
+	t.Partitions = append(t.Partitions, rp)
+	req.Topics = append(req.Topics, t)
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		return nil, err
+	}
+	topics := resp.(*kmsg.ListOffsetsResponse).Topics
+	if len(topics) != 1 || len(topics[0].Partitions) != 1 {
+		return nil, fmt.Errorf("%w: list offsets response of another shape", errNoAnswer)
+	}
+	return &topics[0].Partitions[0], nil
+}
+
+// createTopic creates the run's topic; it is repeated until the topic is there.
+func (a *actor) createTopic(sc *host.Scope) bool {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.SetVersion(5)
+	req.TimeoutMillis = 2000
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topicName, topicParts, -1
+	req.Topics = append(req.Topics, t)
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		return false
+	}
+	topics := resp.(*kmsg.CreateTopicsResponse).Topics
+	const topicAlreadyExists = 36
+	return len(topics) == 1 && (topics[0].ErrorCode == 0 || topics[0].ErrorCode == topicAlreadyExists)
+}
+
+// readLog reads a partition from its log start offset to its high watermark.
+func (a *actor) readLog(sc *host.Scope, p int32) (check.Log, error) {
+	log := check.Log{Partition: check.Partition{Topic: topicName, Index: p}}
+	start, err := a.sendListOffsets(sc, p, -2)
+	if err != nil {
+		return log, err
+	}
+	end, err := a.sendListOffsets(sc, p, -1)
+	if err != nil {
+		return log, err
+	}
+	if start.ErrorCode != 0 || end.ErrorCode != 0 {
+		return log, fmt.Errorf("list offsets of %s: codes %d, %d", log.Partition, start.ErrorCode, end.ErrorCode)
+	}
+	log.Start = start.Offset
+	log.Values = make([]check.Value, end.Offset-start.Offset)
+	for at := start.Offset; at < end.Offset; {
+		r, err := a.sendFetch(sc, p, at, 1<<20, 100)
+		if err != nil {
+			return log, err
+		}
+		if r.ErrorCode != 0 {
+			return log, fmt.Errorf("read %s at offset %d: code %d", log.Partition, at, r.ErrorCode)
+		}
+		records, next, err := parseRecords(r.RecordBatches, at)
+		if err != nil {
+			return log, err
+		}
+		if next == at {
+			return log, fmt.Errorf("read %s at offset %d of %d: nothing came", log.Partition, at, end.Offset)
+		}
+		for _, rec := range records {
+			if rec.Offset < end.Offset {
+				log.Values[rec.Offset-start.Offset] = rec.Value
+			}
+		}
+		at = next
+	}
+	return log, nil
+}

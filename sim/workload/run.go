@@ -1,0 +1,294 @@
+package workload
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/node"
+	"github.com/weirmq/weir/sim"
+)
+
+const (
+	nodeMachine = "weir"
+	nodeAddr    = nodeMachine + ":9092"
+	clientHost  = "clients"
+	producers   = 4 // three of them idempotent
+	readers     = 3
+)
+
+// Result is what a run came to.
+type Result struct {
+	Seed     uint64
+	Hash     uint64
+	Events   uint64
+	Virtual  time.Duration
+	Ops      int
+	Verdict  *check.Verdict
+	Fired    []sim.FaultCount
+	Crashes  []string // "call site op when" of each crash at an I/O call
+	Objects  int      // objects put
+	Restarts int
+	History  *check.History
+	Err      error // why the run failed; nil if it passed
+}
+
+// run is one seed at work. Everything in it is touched by tasks of the world only, one at a time.
+type run struct {
+	o       Options
+	w       *sim.World
+	m       *sim.Machine
+	node    *node.Node // of the running incarnation, once it serves
+	started func() error
+
+	history     check.History
+	durable     *durableSet
+	producerIDs map[int64]bool
+	over        bool // the clients' work is over
+	calm        bool // no crash is planned or wanted any more
+	running     int  // clients at work
+	puts        int
+	restarts    int
+	crashes     []string
+	lastCall    sim.Call
+	nodeErr     error // why the node did not start or ended by itself
+	plan        []uint64
+}
+
+// Run runs one seed. It is Count for the crash points first: they are drawn from all I/O calls that the
+// same seed makes without crashes.
+func Run(o Options) *Result {
+	o = o.withDefaults()
+	var plan []uint64
+	if o.Crashes > 0 {
+		dry := o
+		dry.Crashes, dry.OnEvent, dry.Log = 0, nil, nil
+		calls, err := dryRun(dry)
+		if err != nil {
+			return &Result{Seed: o.Seed, Err: fmt.Errorf("without crashes: %w", err)}
+		}
+		rng := rand.New(rand.NewPCG(o.Seed, 0x6372617368)) // "crash"
+		for range o.Crashes {
+			plan = append(plan, 1+rng.Uint64N(calls))
+		}
+		slices.Sort(plan)
+	}
+	r := newRun(o, plan)
+	return r.whole()
+}
+
+// dryRun returns how many I/O calls the node's machine makes under clients alone.
+func dryRun(o Options) (uint64, error) {
+	r := newRun(o, nil)
+	defer r.w.Close()
+	if err := r.work(); err != nil {
+		return 0, err
+	}
+	return r.m.Calls(), nil
+}
+
+func newRun(o Options, plan []uint64) *run {
+	r := &run{o: o, plan: plan, durable: newDurableSet(), producerIDs: map[int64]bool{}}
+	cfg := sim.Config{
+		Seed: o.Seed, Log: o.Log, Sites: o.Sites, ForbidGoroutines: true, Watch: o.Watch,
+		Limit: host.Time(10 * time.Minute),
+	}
+	if !o.Quiet {
+		cfg.Faults = faults()
+	}
+	cfg.Store.LateMax = 5 * time.Second
+	cfg.Store.StormMax = time.Second
+	cfg.OnEvent = o.OnEvent
+	cfg.OnSynced = func(v *sim.Volume, path string, _ int64, b []byte) { r.durable.scanWrite(v.Name()+"/"+path, b) }
+	cfg.OnPut = func(_ string, b []byte) { r.puts++; r.durable.scan(b) }
+	cfg.OnCall = func(c sim.Call) {
+		if c.Machine == nodeMachine {
+			r.lastCall = c
+		}
+	}
+	cfg.OnKill = r.onKill
+	r.w = sim.New(cfg)
+	r.m = r.w.Machine(nodeMachine)
+	return r
+}
+
+// config is the node's: everything small, so that a run fills, wraps, evicts and uploads.
+func (r *run) config(h host.Host) node.Config {
+	return node.Config{
+		NodeID: 1, Listen: nodeAddr, AutoCreate: true, Store: r.w.Store(h),
+		Memory: 8 << 20, SlabBytes: 256 << 10, WALCapacity: 2 << 20, MetaBytes: 1 << 20,
+		UploadAge: 400 * time.Millisecond, UploadBytes: 128 << 10, ObjectBytes: 512 << 10,
+	}
+}
+
+// boot starts the node on its machine.
+func (r *run) boot() {
+	if len(r.plan) > 0 {
+		rng := r.w.Rand(fmt.Sprintf("crash-%d", r.restarts))
+		r.m.CrashAt(max(r.plan[0], r.m.Calls()+1), sim.When(1+rng.IntN(2)), sim.Seeded)
+		r.plan = r.plan[1:]
+	}
+	r.m.Boot(func(h host.Host, sc *host.Scope) {
+		n, err := node.Start(sc, h, r.config(h))
+		if err == nil {
+			r.node = n
+			err = n.Failed(sc)
+		}
+		if err != nil && !errors.Is(err, host.ErrKilled) && !errors.Is(err, host.ErrCancelled) {
+			r.w.Fail(fmt.Errorf("the node ended: %w", err))
+		}
+	})
+}
+
+// onKill notes where a planned crash struck and starts the node again a little later.
+func (r *run) onKill(m *sim.Machine) {
+	if m != r.m || r.calm {
+		return
+	}
+	r.node = nil
+	r.restarts++
+	c := r.lastCall
+	r.crashes = append(r.crashes, fmt.Sprintf("%s %s", c.Site, c.Op))
+	rng := r.w.Rand(fmt.Sprintf("restart-%d", r.restarts))
+	r.w.After(host.Time(rng.Int64N(int64(300*time.Millisecond))), r.boot)
+}
+
+// work boots the node and lets the clients work for the run's duration.
+func (r *run) work() error {
+	r.boot()
+	clients := r.w.Machine(clientHost)
+	clients.Boot(func(h host.Host, sc *host.Scope) { r.clients(h, sc) })
+	r.running = 1
+	return r.w.Run(func() bool { return r.over && r.running == 0 })
+}
+
+// clients creates the topic and starts every client; it ends their work when the time has come.
+func (r *run) clients(h host.Host, sc *host.Scope) {
+	admin := r.newActor(h, 100)
+	for !admin.createTopic(sc) {
+		if h.Sleep(sc, 20*time.Millisecond) != nil {
+			return
+		}
+	}
+	admin.wire.drop()
+	start := func(id int32, name string, op func(*actor, *host.Scope)) {
+		a := r.newActor(h, id)
+		r.running++
+		h.Go(sc, name, func(sc *host.Scope) { a.loop(sc, func(sc *host.Scope) { op(a, sc) }) })
+	}
+	for i := range int32(producers) {
+		start(1+i, "client.produce", func(a *actor, sc *host.Scope) { a.produce(sc, a.id > 1) })
+	}
+	for i := range int32(readers) {
+		start(11+i, "client.read", func(a *actor, sc *host.Scope) {
+			if a.rng.IntN(6) == 0 {
+				a.listEnd(sc)
+			} else {
+				a.fetch(sc)
+			}
+		})
+	}
+	if h.Sleep(sc, r.o.Duration) == nil {
+		r.over = true
+	}
+	r.running--
+}
+
+// whole is the run with crashes, read-backs and verdict.
+func (r *run) whole() *Result {
+	defer r.w.Close()
+	err := r.work()
+	if err == nil {
+		err = r.finish()
+	}
+	res := &Result{
+		Seed: r.o.Seed, Virtual: r.w.Now().Sub(0), Ops: len(r.history.Ops), Fired: r.w.Fired(), Crashes: r.crashes,
+		Objects: r.puts, Restarts: r.restarts, History: &r.history, Err: err,
+	}
+	if err == nil {
+		res.Verdict = check.Judge(&r.history, least())
+		if !res.Verdict.OK() {
+			res.Err = fmt.Errorf("seed %d: %s", r.o.Seed, res.Verdict)
+		}
+	}
+	res.Hash, res.Events = r.w.Hash(), r.w.Events()
+	return res
+}
+
+// least is what a run must have exercised to prove anything.
+func least() check.Counts {
+	return check.Counts{Acked: 500, AckedRecords: 1000, Fetches: 500, ReadRecords: 1000, ListEnds: 50, FinalRecords: 1000, Linearized: 500}
+}
+
+// finish heals the world and reads everything back twice: from the node as it is, and after kill -9.
+func (r *run) finish() error {
+	r.w.SetFaults(sim.Faults{})
+	r.plan = nil
+	r.m.CrashAt(0, sim.BeforeEffect, sim.Seeded)
+	first, err := r.readBack()
+	if err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	r.calm = true
+	r.m.KillWith(sim.KeepUnsynced)
+	r.restarts++
+	r.boot()
+	second, err := r.readBack()
+	if err != nil {
+		return fmt.Errorf("read back after kill -9: %w", err)
+	}
+	for i := range first {
+		if first[i].Start != second[i].Start || !slices.Equal(first[i].Values, second[i].Values) {
+			return fmt.Errorf("%s reads [%d, %d) before kill -9 and [%d, %d) after it, with other records",
+				first[i].Partition, first[i].Start, first[i].End(), second[i].Start, second[i].End())
+		}
+	}
+	r.history.Logs = second
+	return r.stop()
+}
+
+// readBack reads every partition with a fresh client once the node serves.
+func (r *run) readBack() ([]check.Log, error) {
+	var logs []check.Log
+	err := r.w.Do(r.w.Machine(clientHost), func(h host.Host, sc *host.Scope) error {
+		until := h.Now() + host.Time(time.Minute)
+		var err error
+		for h.Now() < until {
+			a := r.newActor(h, 101)
+			logs, err = a.readAll(sc)
+			a.wire.drop()
+			if err == nil {
+				return nil
+			}
+			if e := h.Sleep(sc, 100*time.Millisecond); e != nil {
+				return e
+			}
+		}
+		return fmt.Errorf("not readable within a minute after healing: %w", err)
+	})
+	return logs, err
+}
+
+func (a *actor) readAll(sc *host.Scope) ([]check.Log, error) {
+	var logs []check.Log
+	for p := range int32(topicParts) {
+		log, err := a.readLog(sc, p)
+		if err != nil {
+			return nil, err
+		}
+		logs = append(logs, log)
+	}
+	return logs, nil
+}
+
+// stop ends the node in order.
+func (r *run) stop() error {
+	if r.node == nil {
+		return errors.New("the node does not serve at the end")
+	}
+	return r.w.Do(r.m, func(h host.Host, sc *host.Scope) error { return r.node.Stop(sc) })
+}
