@@ -7,9 +7,15 @@ SEED       ?= 1
 SEEDS      ?= 1..200
 FUZZTIME   ?= 10s
 
+VERSITYGW    := v1.8.0
+KAFKA_PYTHON := 3.0.12
+
 # The race detector sees nothing in the simulator, where one coroutine runs at a
 # time, and the root tests only read source: both run under `make test`.
 RACE_PKGS = $(shell $(GO) list ./... | grep -vE '^$(MODULE)($$|/sim|/bench)')
+
+# Every package with tests behind the build tag.
+INTEGRATION_PKGS = $(shell grep -rl --include='*_test.go' '^//go:build integration' . | xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race sim sweep fuzz bench integration lint vet generate clean
@@ -44,11 +50,21 @@ fuzz: ## every fuzz target for FUZZTIME each
 bench: ## throughput and latency beside bench/bare and the disk's own limit
 	$(GO) run ./bench
 
-integration: ## real clients and real faults against the real process (needs kcat, strace, python3)
-	cd integration && $(GO) test -count=1 -timeout 20m ./...
+integration: bin/versitygw bin/python/kafka ## real clients, servers and faults against the real process (needs kcat, strace)
+	PATH="$(CURDIR)/bin:$$PATH" PYTHONPATH="$(CURDIR)/bin/python" \
+		$(GO) test -tags integration -count=1 -p 1 -timeout 20m $(INTEGRATION_PKGS)
+
+# The S3 server and the Python client that the integration tests talk to.
+bin/versitygw:
+	GOBIN="$(CURDIR)/bin" $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+
+bin/python/kafka:
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
+		--target bin/python kafka-python==$(KAFKA_PYTHON)
 
 lint: vet ## formatting, vet and the rules of the repository
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on the files above"; exit 1; }
+	$(GO) vet -tags integration ./...
 	$(GO) test -count=1 .
 
 vet: ## go vet

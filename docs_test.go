@@ -20,8 +20,14 @@ var (
 func TestLinksInDocumentsLead(t *testing.T) {
 	seen := 0
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(name, ".md") {
+		if err != nil {
 			return err
+		}
+		if d.IsDir() {
+			return enterFolder(filepath.ToSlash(name), d.Name())
+		}
+		if !strings.HasSuffix(name, ".md") {
+			return nil
 		}
 		text, err := os.ReadFile(name)
 		if err != nil {

@@ -94,13 +94,14 @@ func parseTree(root string) (*sourceTree, error) {
 	return tr, err
 }
 
-// enterFolder skips what is not source of this module: hidden folders, test
-// data, data of a running server, and folders that are modules of their own.
+// enterFolder skips what is not source of this module: hidden folders, test data,
+// what building and running leave behind, and folders that are modules of their own.
 func enterFolder(name, base string) error {
 	if name == "." {
 		return nil
 	}
-	if strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" || base == "weir-data" {
+	if strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" ||
+		name == "weir-data" || name == "bin" {
 		return fs.SkipDir
 	}
 	if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
