@@ -83,6 +83,9 @@ func (l *Log) clearAhead(sc *host.Scope, buf []byte, pos Position) error {
 	if err := l.fence(); err != nil {
 		return err
 	}
+	if l.Err() != nil {
+		return nil // dead: nothing is written any more
+	}
 	clear(buf)
 	return l.ring.write(buf[:virgin-pos], pos)
 }

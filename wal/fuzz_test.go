@@ -2,6 +2,8 @@ package wal
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"testing"
 )
 
@@ -13,6 +15,7 @@ func FuzzDecodeSuperblock(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		b := make([]byte, BlockSize)
 		copy(b, in)
+		binary.LittleEndian.PutUint32(b[superCRC:], crc32.Checksum(b[:superCRC], castagnoli))
 		got, st, err := decodeSuperblock(b)
 		if st != slotValid || err != nil {
 			return
@@ -64,11 +67,14 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// resum makes the header at the front right, so that the fuzzer gets past its checksum.
+// resum makes the checksums of header and table at the front right, so that the fuzzer gets past them.
 func resum(b []byte) {
 	h := header{
 		wal: uuid(0x50), length: uint32(b[56]) | uint32(b[57])<<8, entries: uint32(b[64]),
 		place: uint32(b[68]) | uint32(b[69])<<8, trailer: uint32(b[72]) | uint32(b[73])<<8,
+	}
+	if end := int(h.place) + int(h.trailer); end <= len(b) {
+		h.trailerCRC = crc32.Checksum(b[h.place:end], castagnoli)
 	}
 	h.encode(b)
 }

@@ -34,7 +34,8 @@ type Log struct {
 	next    Position // where the frame behind fill will begin if fill is empty
 	durable Position // end of the last frame that was synced and fenced
 	endMark mark     // what a frame at durable carries
-	marks   []mark   // of the frames in [trim, durable), by position
+	marks   []mark   // of the frames in [trim, durable), by position, behind
+	marked  int      // that many which were trimmed
 	trim    mark
 	freed   Position // both superblock slots carry a trim of at least this
 	cleared Position // the ring is searched and zeroed up to here
@@ -106,21 +107,24 @@ func (l *Log) Trim(pos Position) {
 	defer l.mu.Unlock()
 	m := l.endMark
 	if pos < l.durable {
-		i := lastMark(l.marks, pos)
+		live := l.marks[l.marked:]
+		i := lastMark(live, pos)
 		if i < 0 {
 			return
 		}
-		m = l.marks[i]
+		m = live[i]
 	}
 	if m.pos <= l.trim.pos || l.err != nil {
 		return
 	}
 	l.trim = m
-	n := 0
-	for n < len(l.marks) && l.marks[n].pos < m.pos {
-		n++
+	for l.marked < len(l.marks) && l.marks[l.marked].pos < m.pos {
+		l.marked++
 	}
-	l.marks = l.marks[n:]
+	if l.marked*2 >= len(l.marks) { // so that appending to marks reuses their memory
+		l.marks = append(l.marks[:0], l.marks[l.marked:]...)
+		l.marked = 0
+	}
 	l.poke()
 }
 
