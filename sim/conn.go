@@ -278,8 +278,11 @@ func (e *endpoint) over(err error) {
 		return
 	}
 	e.err = err
-	if err == host.ErrClosed {
+	switch {
+	case err == host.ErrClosed:
 		e.in = nil
+	case e.stuck != 0:
+		e.outbox = nil // nobody sends it again when the cut heals
 	}
 	e.rd.Unpark()
 	e.wr.Unpark()
