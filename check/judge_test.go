@@ -111,6 +111,8 @@ var verdicts = []struct {
 	{"stale list of the end", []Op{put(1, 0, 10, 0, 1), listEnd(20, 30, 0)}, []Value{a(1)}, RealTime},
 	{"end inside a batch", []Op{put(1, 0, 10, 0, 1, 2), listEnd(20, 30, 1)}, []Value{a(1), a(2)}, RealTime},
 	{"read before it was produced", []Op{put(1, 50, 60, 0, 1), get(10, 20, 0, a(1))}, []Value{a(1)}, RealTime},
+	{"half a batch read before it was produced", []Op{put(1, 50, 60, 0, 1, 2), get(10, 20, 0, a(1))},
+		[]Value{a(1), a(2)}, RealTime},
 	{"append below what was read", []Op{with(Unknown, put(1, 50, 60, 0, 1)), put(2, 0, 100, 1, 1), get(30, 40, 1, b(1))},
 		[]Value{a(1), b(1)}, RealTime},
 
@@ -124,6 +126,8 @@ var verdicts = []struct {
 	{"same offset committed twice", []Op{commit(0, 10, 5), with(Unknown, commit(20, 25, 5)), committed(30, 40, 5)},
 		nil, ""},
 	{"stale commit read", []Op{commit(0, 10, 5), commit(20, 30, 7), committed(40, 50, 5)}, nil, StaleOffset},
+	{"stale commit read past one that took long", []Op{commit(0, 100, 5), commit(10, 20, 9), commit(50, 60, 7),
+		committed(110, 120, 9)}, nil, StaleOffset},
 	{"commit forgotten", []Op{commit(0, 10, 5), committed(40, 50, -1)}, nil, StaleOffset},
 	{"commit nobody made", []Op{commit(0, 10, 5), committed(40, 50, 6)}, nil, StaleOffset},
 	{"failed commit read", []Op{with(Failed, commit(0, 10, 5)), committed(40, 50, 5)}, nil, StaleOffset},
@@ -133,6 +137,7 @@ var verdicts = []struct {
 		nil, NotLinear},
 
 	{"value produced twice", []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 1)}, []Value{a(1)}, Malformed},
+	{"value zero", []Op{{Kind: Produce, Outcome: OK, Return: 10, Partition: orders, Values: []Value{0}}}, nil, Malformed},
 	{"returned before its call", []Op{put(1, 20, 10, 0, 1)}, []Value{a(1)}, Malformed},
 }
 
