@@ -106,7 +106,7 @@ func open(t *testing.T, cfg objectstore.S3Config) *s3store.Store {
 // part of a key, and answers a put that meets a removal under way with 409.
 func TestConformsOnARealServer(t *testing.T) {
 	srv, n := startServer(t), 0
-	patience := objectstore.Policy{First: time.Millisecond, Max: 20 * time.Millisecond, Total: time.Second}
+	patience := objectstore.Policy{First: time.Millisecond, Max: 20 * time.Millisecond, Total: time.Minute}
 	for _, prefix := range []string{"", "a/prefix"} {
 		t.Run("prefix "+prefix, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T, task storetest.Task) {
@@ -173,7 +173,9 @@ func TestRetriesRideThroughKilledServers(t *testing.T) {
 	})
 	g := host.NewGroup(h, sc)
 	for i := range 4 {
-		g.Go("test.writer", func(sc *host.Scope) error { return writeThrough(sc, s, i, h.Now().Add(4*time.Second), h) })
+		g.Go("test.writer", func(sc *host.Scope) error {
+			return writeThrough(sc, s, i, h.Now().Add(4*time.Second), h)
+		})
 	}
 	for range 8 {
 		require.NoError(t, h.Sleep(sc, 300*time.Millisecond))

@@ -32,6 +32,16 @@ func put(sc *host.Scope, s objectstore.Store, key string, p []byte) error {
 	return nil
 }
 
+// create stores p under key, which must have no object. Behind retries an attempt may meet what an earlier one
+// left; then what is there must be p.
+func create(sc *host.Scope, s objectstore.Store, key string, b objectstore.Body, p []byte) error {
+	err := s.PutIfAbsent(sc, key, b)
+	if err != nil && !errors.Is(err, objectstore.ErrExistsUnknown) {
+		return fmt.Errorf("put-if-absent %s of %d bytes: %w", key, len(p), err)
+	}
+	return holds(sc, s, key, p)
+}
+
 // holds returns an error unless key holds exactly p, by Head and by GetRange.
 func holds(sc *host.Scope, s objectstore.Store, key string, p []byte) error {
 	info, err := s.Head(sc, key)
