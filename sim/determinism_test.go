@@ -170,3 +170,26 @@ func TestSecretsAndStreamsDifferBetweenIncarnations(t *testing.T) {
 		t.Errorf("%d secrets, %d draws", len(secrets), len(draws))
 	}
 }
+
+func TestTheFirstDifferenceOfTwoRunsIsFoundByCheckpoints(t *testing.T) {
+	at := func(hashes ...uint64) (list []sim.Checkpoint) {
+		for i, h := range hashes {
+			list = append(list, sim.Checkpoint{Events: uint64(i+1) * 1024, Hash: h})
+		}
+		return list
+	}
+	for _, c := range []struct {
+		a, b       []sim.Checkpoint
+		from, upto uint64
+		differ     bool
+	}{
+		{at(1, 2), at(1, 2), 2048, 2048, false},
+		{at(1, 2, 3), at(1, 9, 8), 1024, 2048, true},
+		{at(9), at(1), 0, 1024, true},
+		{at(1, 2), at(1), 1024, 1024, true},
+	} {
+		if from, upto, differ := sim.Diverged(c.a, c.b); from != c.from || upto != c.upto || differ != c.differ {
+			t.Errorf("%v, %v: (%d, %d] %v", c.a, c.b, from, upto, differ)
+		}
+	}
+}

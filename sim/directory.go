@@ -42,11 +42,17 @@ func sortedNames(m map[string]*inode) []string {
 // change applies n to the names and keeps it pending.
 func (f *inode) change(n *naming) {
 	n.where = f
-	if !f.dirty {
-		f.dirty = true
-		f.v.dirty = append(f.v.dirty, f)
-	}
+	f.v.mark(f)
 	f.dir.pending = append(f.dir.pending, n)
+	if n.from != "" {
+		f.dir.names[n.from].links--
+	}
+	if old := f.dir.names[n.name]; old != nil {
+		old.links--
+	}
+	if n.node != nil {
+		n.node.links++
+	}
 	n.apply(f.dir.names)
 }
 

@@ -370,3 +370,87 @@ func allow(may []map[byte]bool, from, to int, b byte) []map[byte]bool {
 	}
 	return may
 }
+
+func TestACloneHoldsWhatWasDurableAndGoesItsOwnWay(t *testing.T) {
+	w := newWorld(t, sim.Config{Seed: 1})
+	m := w.Machine("a")
+	var old *sim.Volume
+	must(t, w.Do(m, func(h host.Host, sc *host.Scope) error {
+		v := volume(h, sc)
+		f := create(h, sc, "f")
+		f.WriteAt([]byte("one"), 5000)
+		if err := errors.Join(f.Sync(), v.Link("f", "g"), v.SyncDir("")); err != nil {
+			return err
+		}
+		create(h, sc, "d/x")
+		f.WriteAt([]byte("two"), 5000)
+		old = m.Volume("data").Clone("old")
+		return f.Sync()
+	}))
+	if got, _ := old.Current("g"); len(got) != 5003 || string(got[5000:]) != "one" {
+		t.Errorf("the clone's file ends in %q", got[5000:])
+	}
+	if fmt.Sprint(old.Files()) != "[f g]" || old.Used() != 4096 {
+		t.Errorf("the clone has %v in %d bytes", old.Files(), old.Used())
+	}
+	m.Kill()
+	m.Attach("data", old)
+	must(t, w.Do(m, func(h host.Host, sc *host.Scope) error {
+		p := make([]byte, 3)
+		_, err := create(h, sc, "f").ReadAt(p, 5000)
+		if string(p) != "one" {
+			t.Errorf("read %q", p)
+		}
+		return err
+	}))
+}
+
+func TestSpaceIsCountedThroughRenamesLinksAndCrashes(t *testing.T) {
+	w := newWorld(t, sim.Config{Seed: 1})
+	m := w.Machine("a")
+	used := func(want int64) {
+		t.Helper()
+		if got := m.Volume("data").Used(); got != want*4096 {
+			t.Errorf("%d pages are used, want %d", got/4096, want)
+		}
+	}
+	must(t, w.Do(m, func(h host.Host, sc *host.Scope) error {
+		v := volume(h, sc)
+		f, g := create(h, sc, "f"), create(h, sc, "g")
+		f.WriteAt(make([]byte, 4096), 0)
+		g.WriteAt(make([]byte, 8192), 0)
+		used(3)
+		v.Link("g", "h")
+		v.Rename("f", "g") // g's content lives on as h
+		used(3)
+		v.Remove("h")
+		used(1)
+		g.WriteAt(make([]byte, 4096), 8192) // still open, on no volume's account
+		used(1)
+		return errors.Join(f.Sync(), g.Sync())
+	}))
+	m.KillWith(sim.LoseUnsynced) // and none of the names was synced but f and g
+	used(4)
+}
+
+func TestManySyncedFilesAreForgottenByTheCrash(t *testing.T) {
+	w := newWorld(t, sim.Config{Seed: 1})
+	m := w.Machine("a")
+	must(t, w.Do(m, func(h host.Host, sc *host.Scope) error {
+		for i := range 500 {
+			f := create(h, sc, fmt.Sprint(i))
+			f.WriteAt([]byte("x"), 0)
+			if err := errors.Join(f.Sync(), f.Close()); err != nil {
+				return err
+			}
+		}
+		create(h, sc, "7").WriteAt([]byte("y"), 0)
+		return nil
+	}))
+	m.KillWith(sim.LoseUnsynced)
+	for i := range 500 {
+		if got, _ := m.Volume("data").Current(fmt.Sprint(i)); string(got) != "x" {
+			t.Fatalf("file %d holds %q", i, got)
+		}
+	}
+}

@@ -107,6 +107,18 @@ func (w *World) Events() uint64 { return w.events }
 // Checkpoints returns the hash after every 1,024 events. The slice belongs to the world.
 func (w *World) Checkpoints() []Checkpoint { return w.checkpoints }
 
+// Diverged compares the checkpoints of two runs of one configuration. If they differ it returns the
+// range of events that holds the first difference: after from, up to upto.
+func Diverged(a, b []Checkpoint) (from, upto uint64, differ bool) {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return from, a[i].Events, true
+		}
+		from = a[i].Events
+	}
+	return from, from, len(a) != len(b)
+}
+
 // checksum is what of a byte string enters the hash.
 func checksum(p []byte) uint64 {
 	return uint64(crc32.Checksum(p, castagnoli))<<32 | uint64(len(p))

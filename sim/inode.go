@@ -8,6 +8,9 @@ type inode struct {
 	path string // the last name it was given, for reports
 	dir  *directory
 
+	links  int   // names a reader sees
+	orphan int64 // bytes of pages while there is none: they count for no volume
+
 	cur      pages
 	size     int64
 	base     map[int64]*page // durable content of pages changed since; nil page = did not exist
@@ -40,10 +43,7 @@ func (v *Volume) newInode(path string, dir bool) *inode {
 
 // add applies c to the content and keeps it pending.
 func (f *inode) add(c *change) {
-	if !f.dirty {
-		f.dirty = true
-		f.v.dirty = append(f.v.dirty, f)
-	}
+	f.v.mark(f)
 	f.pending = append(f.pending, c)
 	f.apply(c, nil)
 }
@@ -60,6 +60,27 @@ func (f *inode) save(i int64) {
 		x := *old
 		f.cur.set(i, &x)
 	}
+}
+
+// mark lists f as one a crash must look at. Files that were synced since are dropped now and then.
+func (v *Volume) mark(f *inode) {
+	if f.dirty {
+		return
+	}
+	f.dirty = true
+	v.dirty = append(v.dirty, f)
+	if len(v.dirty) < v.sweepAt {
+		return
+	}
+	kept := v.dirty[:0]
+	for _, x := range v.dirty {
+		x.dirty = x == f || len(x.pending) > 0 || x.dir != nil && len(x.dir.pending) > 0
+		if x.dirty {
+			kept = append(kept, x)
+		}
+	}
+	clear(v.dirty[len(kept):])
+	v.dirty, v.sweepAt = kept, max(64, 2*len(kept))
 }
 
 // apply makes c's effect, restricted to the parts the mask keeps (nil = all of it).

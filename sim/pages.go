@@ -67,3 +67,6 @@ func (p *pages) missing(off, n int64) int64 {
 	}
 	return sum
 }
+
+// bytes returns what is allocated.
+func (p *pages) bytes() int64 { return int64(len(p.m)) * pageSize }

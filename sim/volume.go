@@ -18,6 +18,7 @@ type Volume struct {
 	used     int64 // bytes in allocated pages
 	capacity int64
 	dirty    []*inode // with pending changes, in the order they became so
+	sweepAt  int      // length of dirty at which it is swept
 	locks    map[string]*lock
 	cut      []*incarnation // whose handles were detached by force
 }
@@ -26,7 +27,7 @@ type lock struct{ inc *incarnation }
 
 func (w *World) newVolume(name string) *Volume {
 	w.volumeIDs++
-	v := &Volume{w: w, id: w.volumeIDs, name: name, capacity: w.cfg.Disk.Capacity, locks: map[string]*lock{}}
+	v := &Volume{w: w, id: w.volumeIDs, name: name, capacity: w.cfg.Disk.Capacity, sweepAt: 64, locks: map[string]*lock{}}
 	v.root = v.newInode("", true)
 	return v
 }
@@ -177,19 +178,35 @@ func (v *Volume) crash(inc *incarnation, fate Fate) {
 			func(c *change) *mask { return l.mask(c, int64(v.w.cfg.Disk.Sector)) })
 	}
 	v.used = 0
-	v.recount(v.root)
+	v.recount(v.root, map[*inode]bool{})
 	v.w.note(KindCrash, v.id, l.kept, l.losses)
 }
 
-// recount adds up the pages of all files that can be reached.
-func (v *Volume) recount(f *inode) {
+// recount finds the links of every file that can be reached, and adds up their pages.
+func (v *Volume) recount(f *inode, seen map[*inode]bool) {
+	if !seen[f] {
+		seen[f] = true
+		f.links = 0
+		f.cur.used = &v.used
+		v.used += f.cur.bytes()
+	}
+	f.links++
 	if f.dir == nil {
-		v.used += int64(len(f.cur.m)) * pageSize
 		return
 	}
 	for _, name := range f.dir.sorted() {
-		v.recount(f.dir.names[name])
+		v.recount(f.dir.names[name], seen)
 	}
+}
+
+// release gives back the space of a node that has lost its last name.
+func (v *Volume) release(node *inode) {
+	if node == nil || node.links > 0 {
+		return
+	}
+	v.used -= node.cur.bytes()
+	node.orphan = node.cur.bytes()
+	node.cur.used = &node.orphan
 }
 
 // crashVolumes resolves the unsynced state of every volume inc could have written.

@@ -126,15 +126,6 @@ func (h *volumeHandle) Rename(from, to string) error {
 	})
 }
 
-// release gives back the space of a node that may have lost its last name.
-func (v *Volume) release(node *inode) {
-	if node == nil {
-		return
-	}
-	v.used = 0
-	v.recount(v.root)
-}
-
 // Link implements host.Volume.
 func (h *volumeHandle) Link(from, to string) error {
 	return h.call(OpLink, from+" to "+to, func() error {
