@@ -85,7 +85,9 @@ func byKmsg(t testing.TB, o Options, records []Record, payload func([]byte) []by
 
 var sample = []Record{
 	{Timestamp: 1_700_000_000_000, Key: []byte("k0"), Value: []byte("v0")},
-	{Timestamp: 1_700_000_000_007, Value: []byte{}, Headers: []Header{{Key: "h", Value: nil}, {Key: "", Value: []byte("x")}}},
+	{Timestamp: 1_700_000_000_007, Value: []byte{}, Headers: []Header{
+		{Key: "h", Value: nil}, {Key: "", Value: []byte("x")},
+	}},
 	{Timestamp: 1_699_999_999_990, Key: []byte{}},
 }
 

@@ -55,7 +55,8 @@ func open(p []byte) (kind byte, body, rest []byte, err error) {
 		return 0, nil, nil, fmt.Errorf("open group record of %d bytes: no header: %w", len(p), ErrDamaged)
 	}
 	if p[1] != recordVersion {
-		return 0, nil, nil, fmt.Errorf("open group record of version %d, want %d: %w", p[1], recordVersion, ErrVersion)
+		return 0, nil, nil, fmt.Errorf("open group record of version %d, want %d: %w",
+			p[1], recordVersion, ErrVersion)
 	}
 	n := int64(binary.BigEndian.Uint32(p[4:]))
 	if n > int64(len(p)-recordHead-recordTail) {

@@ -16,7 +16,8 @@ import (
 func sampleRecords() [][]byte {
 	return [][]byte{
 		encodeOffsets("team", []Offset{
-			{Topic: "t", Partition: 1, Offset: 1 << 40, LeaderEpoch: 7, Metadata: "héllo", Committed: 1_700_000_000_000},
+			{Topic: "t", Partition: 1, Offset: 1 << 40, LeaderEpoch: 7, Metadata: "héllo",
+				Committed: 1_700_000_000_000},
 			{Topic: "t", Partition: 0, Offset: 5, LeaderEpoch: -1, Committed: 1_700_000_000_001},
 			{Topic: "u", Partition: 0, Offset: 9, LeaderEpoch: -1, Committed: 1_700_000_000_001},
 		}),
@@ -130,7 +131,8 @@ func TestAnAssignmentThatFitsNoRecordIsRefused(t *testing.T) {
 	out := c.Step(now, "g", Sync{Token: 2, MemberID: "a", Generation: 1,
 		Assignments: []Assignment{{"a", make([]byte, 300)}}}, nil)
 	require.Contains(t, out, Reply{2, SyncResult{Kind: RecordTooLarge}})
-	out = c.Step(now, "h", Commit{Token: 3, Generation: -1, Offsets: []Offset{{Metadata: string(make([]byte, 300))}}}, nil)
+	long := []Offset{{Metadata: string(make([]byte, 300))}}
+	out = c.Step(now, "h", Commit{Token: 3, Generation: -1, Offsets: long}, nil)
 	require.Contains(t, out, Reply{3, CommitResult{[]Kind{RecordTooLarge}}})
 }
 

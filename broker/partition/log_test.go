@@ -82,7 +82,8 @@ func TestIdempotentProducersFollowKafka(t *testing.T) {
 	}{
 		{"sequences follow", []step{{0, 0, 2, 0, false, nil}, {0, 2, 1, 2, false, nil}}},
 		{"an unknown producer may begin anywhere", []step{{0, 77, 1, 0, false, nil}}},
-		{"a retry gets its original's offset", []step{{0, 0, 2, 0, false, nil}, {0, 2, 1, 2, false, nil}, {0, 0, 2, 0, true, nil}}},
+		{"a retry gets its original's offset", []step{
+			{0, 0, 2, 0, false, nil}, {0, 2, 1, 2, false, nil}, {0, 0, 2, 0, true, nil}}},
 		{"a gap", []step{{0, 0, 2, 0, false, nil}, {0, 3, 1, 0, false, ErrOutOfOrderSequence}}},
 		{"another length is no retry", []step{{0, 0, 2, 0, false, nil}, {0, 0, 1, 0, false, ErrOutOfOrderSequence}}},
 		{"the fifth last is remembered, the sixth is not", []step{
@@ -90,10 +91,13 @@ func TestIdempotentProducersFollowKafka(t *testing.T) {
 			{0, 4, 1, 4, false, nil}, {0, 5, 1, 5, false, nil}, {0, 1, 1, 1, true, nil},
 			{0, 0, 1, 0, false, ErrOutOfOrderSequence}}},
 		{"sequences wrap", []step{{0, last, 1, 0, false, nil}, {0, 0, 1, 1, false, nil}, {0, 1, 1, 2, false, nil}}},
-		{"sequences wrap inside a batch", []step{{0, last - 1, 4, 0, false, nil}, {0, 2, 1, 4, false, nil}, {0, last - 1, 4, 0, true, nil}}},
-		{"a new epoch begins at 0", []step{{0, 5, 1, 0, false, nil}, {1, 6, 1, 0, false, ErrOutOfOrderSequence}, {1, 0, 1, 1, false, nil}}},
+		{"sequences wrap inside a batch", []step{
+			{0, last - 1, 4, 0, false, nil}, {0, 2, 1, 4, false, nil}, {0, last - 1, 4, 0, true, nil}}},
+		{"a new epoch begins at 0", []step{
+			{0, 5, 1, 0, false, nil}, {1, 6, 1, 0, false, ErrOutOfOrderSequence}, {1, 0, 1, 1, false, nil}}},
 		{"an old epoch is fenced", []step{{1, 0, 1, 0, false, nil}, {0, 0, 1, 0, false, ErrProducerEpoch}}},
-		{"a retry of an old epoch is fenced, not answered", []step{{0, 0, 1, 0, false, nil}, {1, 0, 1, 1, false, nil}, {0, 0, 1, 0, false, ErrProducerEpoch}}},
+		{"a retry of an old epoch is fenced, not answered", []step{
+			{0, 0, 1, 0, false, nil}, {1, 0, 1, 1, false, nil}, {0, 0, 1, 0, false, ErrProducerEpoch}}},
 	}
 	for _, restart := range []bool{false, true} {
 		for _, c := range cases {
@@ -252,6 +256,8 @@ func TestTheLargestTimestampShowsOnlyOnceDurable(t *testing.T) {
 	check(4, 50, 0)
 	check(6, 70, 4)
 	check(8, 70, 4)
+	l = reopen(t, l, 2)
+	check(8, 70, 4) // the first batch that has it
 	_, err := l.TrimTo(5)
 	require.NoError(t, err)
 	_, _, ok = l.MaxTimestamp()

@@ -64,7 +64,8 @@ func (p *producer) admits(b batch.Batch) error {
 	want := int32(0) // of a new epoch, or after a marker
 	switch {
 	case epoch < p.epoch:
-		return fmt.Errorf("append for producer %d at epoch %d, last was %d: %w", p.id, epoch, p.epoch, ErrProducerEpoch)
+		return fmt.Errorf("append for producer %d at epoch %d, last was %d: %w",
+			p.id, epoch, p.epoch, ErrProducerEpoch)
 	case epoch == p.epoch && p.n > 0:
 		want = batch.AddSequence(p.batches[p.n-1].lastSequence(), 1)
 	}
