@@ -1,0 +1,287 @@
+package controller
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/metadata/metadatapb"
+	"github.com/weirmq/weir/wal"
+)
+
+// Controller is one member of the group that keeps the cluster's metadata.
+type Controller struct {
+	h      host.Host
+	cfg    Config
+	lock   io.Closer
+	member uint64 // Raft id
+	volume metadata.UUID
+	queue  host.Queue[event]
+	done   host.Future[struct{}] // the raft task has ended
+	led    host.Future[struct{}] // this member leads for the first time, or the task has ended
+	closed atomic.Bool
+	term   atomic.Uint64
+	leads  atomic.Bool
+
+	mu    host.Mutex // guards the fields below
+	moved host.Cond  // the applied index, or err
+	state *metadata.State
+	err   error // why nothing is applied any more
+
+	// The raft task's own.
+	node        *raft.RawNode
+	disk        *disklog
+	st          *storage
+	applied     uint64
+	incarnation uint64
+	seq         uint64
+	pending     map[uint64]*proposal // by seq
+}
+
+var _ metadata.Service = (*Controller)(nil)
+
+// event is what the raft task is woken by; one field is set.
+type event struct {
+	proposal *proposal
+	msg      *raftpb.Message
+	tick     bool
+	report   *report
+}
+
+type report struct {
+	member    uint64
+	delivered bool
+}
+
+// proposal is a command on its way through the log. Its entry is incarnation, seq and the command.
+type proposal struct {
+	data   []byte
+	future host.Future[*metadatapb.Result]
+}
+
+// proposalHeader is what stands before the command in an entry: who waits for it.
+const proposalHeader = 16
+
+// Open starts a member: on a blank volume a new cluster of one, else from the log that is there. A single
+// member leads, and the cluster has its id, when Open returns. Its tasks run in sc. Errors name the volume;
+// nothing of it was changed if they are ErrInUse or ErrForeign.
+func Open(sc *host.Scope, h host.Host, cfg Config) (*Controller, error) {
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	o, err := openLog(sc, h, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &Controller{
+		h: h, cfg: cfg, lock: o.lock, member: memberOf(o.volume), volume: o.volume,
+		state: o.replay.state, disk: o.disk, st: o.replay.st, pending: map[uint64]*proposal{},
+	}
+	c.queue.Init(h, queueLength)
+	c.done.Init(h)
+	c.led.Init(h)
+	c.mu.Init(h)
+	c.moved.Init(h, &c.mu)
+	if err := c.start(sc, o); err != nil {
+		c.abandon(sc)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Controller) start(sc *host.Scope, o *opened) error {
+	if o.replay.blank {
+		c.st.conf = &raftpb.ConfState{Voters: []uint64{c.member}}
+		if err := c.disk.saveConf(sc, 0, c.st.conf); err != nil {
+			return fmt.Errorf("controller: record the membership on volume %s: %w", c.cfg.Volume, err)
+		}
+	}
+	var incarnation [8]byte
+	c.h.Secret(incarnation[:])
+	c.incarnation = binary.LittleEndian.Uint64(incarnation[:])
+	c.applied = c.st.base
+	c.st.capture = c.capture
+	node, err := raft.NewRawNode(&raft.Config{
+		ID: c.member, ElectionTick: electionTicks, HeartbeatTick: heartbeatTicks,
+		Storage: c.st, Applied: c.applied,
+		MaxSizePerMsg: 1 << 20, MaxUncommittedEntriesSize: maxUncommitted, MaxInflightMsgs: 256,
+		CheckQuorum: true, PreVote: true, ReadOnlyOption: raft.ReadOnlySafe, DisableProposalForwarding: true,
+		Logger: raftLogger{c.h.Log()},
+	})
+	if err != nil {
+		return fmt.Errorf("controller: start raft: %w", err)
+	}
+	c.node = node
+	c.h.Go(sc, "controller.raft", c.run)
+	if !c.alone() {
+		c.h.Go(sc, "controller.tick", c.tick)
+		return nil
+	}
+	if _, err := c.led.Wait(sc, 0); err != nil {
+		return fmt.Errorf("controller: become leader: %w", err)
+	}
+	return c.found(sc, o.cluster)
+}
+
+// found gives a new cluster its id, and checks that of an old one.
+func (c *Controller) found(sc *host.Scope, cluster metadata.UUID) error {
+	var known metadata.UUID
+	c.Read(func(s *metadata.State) { known, _ = s.Cluster() })
+	if !known.IsZero() && known != cluster {
+		return fmt.Errorf("%w: volume %s says %s, its log %s", ErrForeign, c.cfg.Volume, cluster, known)
+	}
+	if !known.IsZero() {
+		return nil
+	}
+	r, err := c.Propose(sc, &metadatapb.Command{Body: &metadatapb.Command_InitCluster{
+		InitCluster: &metadatapb.InitCluster{ClusterId: cluster[:], Format: metadata.FormatVersion},
+	}})
+	if err != nil {
+		return fmt.Errorf("controller: give the cluster its id: %w", err)
+	}
+	if r.GetRefusal() != metadatapb.Refusal_REFUSAL_NONE {
+		return fmt.Errorf("controller: give the cluster its id: %s", r.GetDetail())
+	}
+	return nil
+}
+
+// alone reports whether this member is the only one.
+func (c *Controller) alone() bool {
+	v := c.st.conf.GetVoters()
+	return len(v) == 1 && v[0] == c.member && len(c.st.conf.GetLearners()) == 0 &&
+		len(c.st.conf.GetVotersOutgoing()) == 0
+}
+
+// abandon ends a member that could not be started.
+func (c *Controller) abandon(sc *host.Scope) {
+	if c.node != nil {
+		_ = c.Close(sc) // the first error is what counts
+		return
+	}
+	_ = c.disk.log.Close(sc) // the first error is what counts
+	_ = c.lock.Close()       // the first error is what counts
+}
+
+// Propose implements metadata.Service. A command marked ° whose term is 0 gets the term as of this call.
+// Errors: ErrNotLeader, ErrTooLarge, ErrClosed and ErrDead before anything was proposed, else ErrUnknown.
+func (c *Controller) Propose(sc *host.Scope, cmd *metadatapb.Command) (*metadatapb.Result, error) {
+	if cmd.WallMs == 0 {
+		cmd.WallMs = c.h.Wall().UnixMilli()
+	}
+	if cmd.Term == 0 && metadata.Decided(cmd) {
+		cmd.Term = c.term.Load()
+	}
+	body := metadata.EncodeCommand(cmd)
+	if limit := c.disk.maxEntry() - proposalHeader; len(body) > limit {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(body), limit)
+	}
+	p := &proposal{data: append(make([]byte, proposalHeader, proposalHeader+len(body)), body...)}
+	p.future.Init(c.h)
+	if err := c.queue.Push(sc, event{proposal: p}); err != nil {
+		return nil, c.gone(err)
+	}
+	r, err := p.future.Wait(sc, 0)
+	if err != nil && !ours(err) { // the scope ended first
+		err = fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return r, err
+}
+
+func ours(err error) bool {
+	return errors.Is(err, ErrUnknown) || errors.Is(err, ErrNotLeader) || errors.Is(err, ErrDead) ||
+		errors.Is(err, ErrClosed)
+}
+
+// gone turns the queue's refusal into the reason for it.
+func (c *Controller) gone(err error) error {
+	if !errors.Is(err, host.ErrClosed) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	return ErrClosed
+}
+
+// Read implements metadata.Service.
+func (c *Controller) Read(fn func(*metadata.State)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fn(c.state)
+}
+
+// Wait implements metadata.Service. Once the controller is dead or closed it returns why.
+func (c *Controller) Wait(sc *host.Scope, after uint64, until host.Time) (uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if index, _ := c.state.Index(); index > after {
+			return index, nil
+		}
+		if c.err != nil {
+			return 0, c.err
+		}
+		if err := c.moved.Wait(sc, until); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Step takes a message from another member. It drops the message when it is too busy.
+func (c *Controller) Step(msg *raftpb.Message) { c.queue.TryPush(event{msg: msg}) }
+
+// Report says whether the messages last sent to a member, a snapshot among them, reached it.
+func (c *Controller) Report(member uint64, delivered bool) {
+	c.queue.TryPush(event{report: &report{member, delivered}})
+}
+
+// Leads reports whether this member leads and has applied the first entry of its term, and the term.
+func (c *Controller) Leads() (bool, uint64) { return c.leads.Load(), c.term.Load() }
+
+// Member returns this member's Raft id.
+func (c *Controller) Member() uint64 { return c.member }
+
+// Disk returns the uuid of the disk that the log lies on.
+func (c *Controller) Disk() metadata.UUID { return c.volume }
+
+// Stats says what a member did since Open.
+type Stats struct {
+	Snapshots uint64
+	Log       wal.Stats
+}
+
+// Stats returns the counters.
+func (c *Controller) Stats() Stats {
+	return Stats{Snapshots: c.disk.snapshots.Load(), Log: c.disk.log.Stats()}
+}
+
+// Close stops taking proposals, finishes those that were taken, writes the log's clean mark and lets go of
+// the volume. It returns why the controller died if it did. A second call returns ErrClosed.
+func (c *Controller) Close(sc *host.Scope) error {
+	if c.closed.Swap(true) {
+		return ErrClosed
+	}
+	c.queue.Close()
+	if _, err := c.done.Wait(sc, 0); err != nil && sc.Err() != nil {
+		return err
+	}
+	err := c.disk.log.Close(sc)
+	if e := c.lock.Close(); err == nil {
+		err = e
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil && !errors.Is(c.err, ErrClosed) {
+		return c.err
+	}
+	return err
+}

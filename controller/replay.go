@@ -1,0 +1,139 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/wal"
+)
+
+// replay is what a log says: a state, and entries that may come after it.
+type replay struct {
+	st    *storage
+	state *metadata.State
+	blank bool // born, and nothing was written yet
+
+	disk *disklog
+	hard hardState
+	part *chunk       // a snapshot of which some chunks were read
+	at   wal.Position // where its first chunk lies
+	snap *chunk       // the newest whole snapshot
+	seen bool         // a record of any kind was read
+}
+
+// readBack reads the log's records in order. It writes nothing.
+func readBack(sc *host.Scope, d *disklog, rec *wal.Recovery) (*replay, error) {
+	if len(rec.Damage) > 0 {
+		x := rec.Damage[0]
+		return nil, fmt.Errorf("%w: %s from position %d to %d (%d places in all): %s: restore the volume",
+			ErrDamaged, d.log.Name(), x.From, x.To, len(rec.Damage), x.Why)
+	}
+	r := &replay{st: &storage{}, disk: d}
+	for _, f := range rec.Entries {
+		buf := make([]byte, f.Entry.Length)
+		if err := d.log.ReadAt(sc, f.Extent, buf); err != nil {
+			return nil, fmt.Errorf("read the record at position %d: %w", f.Frame, err)
+		}
+		x, err := decodeRecord(buf)
+		if err == nil {
+			err = r.take(x, f)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("record at position %d: %w", f.Frame, err)
+		}
+	}
+	return r, r.finish()
+}
+
+func (r *replay) take(x record, f wal.Found) error {
+	r.seen = true
+	if f.Stream == streamState {
+		r.disk.states = max(r.disk.states, f.Base)
+	}
+	switch {
+	case x.batch != nil:
+		return r.takeBatch(x.batch, f.Frame)
+	case x.chunk != nil:
+		return r.takeChunk(x.chunk, f.Frame)
+	}
+	r.st.conf = x.conf
+	return nil
+}
+
+func (r *replay) takeBatch(b *batch, at wal.Position) error {
+	if b.term < r.hard.term {
+		return fmt.Errorf("term %d after %d: %w", b.term, r.hard.term, ErrDamaged)
+	}
+	r.hard = hardState{b.term, b.vote, max(b.commit, r.hard.commit)}
+	if len(b.entries) == 0 {
+		return nil
+	}
+	if len(r.st.entries) == 0 && r.snap == nil && b.first > r.st.last()+1 {
+		// The frames before were trimmed: the snapshot that allowed it follows.
+		r.st.base = b.first - 1
+	}
+	return r.st.append(b.entries, at)
+}
+
+func (r *replay) takeChunk(c *chunk, at wal.Position) error {
+	if c.offset == 0 {
+		r.part, r.at = &chunk{index: c.index, term: c.term, conf: c.conf, total: c.total}, at
+	}
+	p := r.part
+	if p == nil {
+		return nil // its first chunks were trimmed, so there is a newer one
+	}
+	if p.index != c.index || p.total != c.total || uint64(len(p.data)) != c.offset {
+		return fmt.Errorf("chunk of snapshot %d at %d after %d bytes of snapshot %d: %w",
+			c.index, c.offset, len(p.data), p.index, ErrDamaged)
+	}
+	p.data = append(p.data, c.data...)
+	if uint64(len(p.data)) < p.total {
+		return nil
+	}
+	r.snap, r.part = p, nil
+	r.st.conf = p.conf
+	r.disk.snapAt, r.disk.snapBytes = r.at, int64(p.total)
+	if p.index > r.st.last() {
+		r.st.reset(p.index, p.term, p.conf)
+		return nil
+	}
+	if p.index < r.st.base {
+		return fmt.Errorf("snapshot %d, the log before it begins at %d: %w", p.index, r.st.base+1, ErrDamaged)
+	}
+	r.st.compact(p.index, p.term)
+	return nil
+}
+
+// finish turns what was read into a state and a log that Raft can start from.
+func (r *replay) finish() error {
+	r.state = metadata.NewState()
+	r.blank = !r.seen
+	if r.snap != nil {
+		s, err := metadata.Restore(r.snap.data)
+		if errors.Is(err, metadata.ErrNewer) {
+			return fmt.Errorf("%w: %w", ErrNewer, err)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		if index, _ := s.Index(); index != r.snap.index {
+			return fmt.Errorf("snapshot %d holds the state of %d: %w", r.snap.index, index, ErrDamaged)
+		}
+		r.state = s
+	} else if r.st.base > 0 {
+		return fmt.Errorf("the log begins at %d and there is no snapshot: %w", r.st.base+1, ErrDamaged)
+	}
+	if r.seen && r.st.conf == nil {
+		return fmt.Errorf("no membership: %w", ErrDamaged)
+	}
+	commit := min(max(r.hard.commit, r.st.base), r.st.last())
+	r.disk.hard = hardState{r.hard.term, r.hard.vote, commit}
+	hard := r.disk.hard
+	r.st.hard = &raftpb.HardState{Term: &hard.term, Vote: &hard.vote, Commit: &hard.commit}
+	return nil
+}
