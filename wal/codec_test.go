@@ -48,7 +48,8 @@ func sampleSuper() superblock {
 
 // sampleFrame is a sealed frame of two entries over two blocks.
 func sampleFrame() *frame {
-	f := &frame{slab: &Slab{mem: bytes.Repeat([]byte{poison}, 4*BlockSize)}, off: BlockSize, pos: 5 << 20, end: headerSize}
+	mem := bytes.Repeat([]byte{poison}, 4*BlockSize)
+	f := &frame{slab: &Slab{mem: mem}, off: BlockSize, pos: 5 << 20, end: headerSize}
 	for i, n := range []int{300, 4000} {
 		copy(f.slab.mem[f.off+f.end:], bytes.Repeat([]byte{byte('a' + i)}, n))
 		f.entries = append(f.entries, placed{Entry{
@@ -219,7 +220,8 @@ func TestSlotsAreChosenAsTheRulesSay(t *testing.T) {
 		{"equal sequences", newer, newer, 0, 0, ErrSuperblock},
 		{"two WALs", older, block(func(s *superblock) { s.id.WAL = uuid(9) }), 0, 0, ErrSuperblock},
 		{"newer format", older, future, 0, 0, ErrVersion},
-		{"impossible values", block(func(s *superblock) { s.trim.pos = s.durable + BlockSize }), blank, 0, 0, ErrSuperblock},
+		{"impossible values", block(func(s *superblock) { s.trim.pos = s.durable + BlockSize }), blank,
+			0, 0, ErrSuperblock},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := chooseSlot("ring", c.a, c.b)

@@ -108,3 +108,48 @@ func TestWhatWasAcknowledgedIsThereAfterReopening(t *testing.T) {
 	}
 	require.NoError(t, l.Close(h.Root()))
 }
+
+// The real machine, many tasks at once; meant for the race detector.
+func TestManyTasksAppendReadAndTrimAtOnce(t *testing.T) {
+	h := realHost(t)
+	vol, err := h.Disk().Volume(nil, "wal")
+	require.NoError(t, err)
+	pool, err := wal.NewSlabPool(h, 5, 64<<10)
+	require.NoError(t, err)
+	pool.Poison = true
+	cfg := wal.Config{Capacity: 512 << 10, Slabs: pool}
+	require.NoError(t, wal.Format(nil, h, vol, "ring", cfg, testIdentity))
+	l, _, err := wal.Open(h.Root(), h, vol, "ring", cfg, expect(2))
+	require.NoError(t, err)
+	g := host.NewGroup(h, h.Root())
+	for task := range 6 {
+		g.Go("append", func(sc *host.Scope) error {
+			for i := range 60 {
+				r := newRecord(h, wal.StreamID(task), int64(i), payload(task*1000+i, 50+(i*997)%9000))
+				if err := l.Append(sc, 0, r); err != nil {
+					return err
+				}
+				if err := r.wait(); err != nil {
+					return err
+				}
+				got := make([]byte, len(r.data))
+				err := l.ReadAt(sc, r.at, got)
+				if err != nil && !errors.Is(err, wal.ErrTrimmed) {
+					return err
+				}
+				if err == nil && !bytes.Equal(got, r.data) {
+					return fmt.Errorf("task %d, record %d came back wrong", task, i)
+				}
+				if i%7 == task {
+					l.Trim(r.at.Frame)
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, g.Wait())
+	require.Greater(t, uint64(l.End()), uint64(2*cfg.Capacity), "the ring was never reused")
+	require.NoError(t, l.Close(h.Root()))
+	require.Zero(t, pool.Held(wal.HolderLog))
+	require.Equal(t, pool.Slabs(), pool.Free())
+}
