@@ -193,3 +193,27 @@ func TestTheFirstDifferenceOfTwoRunsIsFoundByCheckpoints(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryOrderOfRunnableTasksComesUp(t *testing.T) {
+	orders := map[string]int{}
+	for seed := range uint64(300) {
+		w := newWorld(t, sim.Config{Seed: seed})
+		order := ""
+		m := w.Machine("a")
+		m.Boot(nil)
+		for _, name := range []string{"x", "y", "z"} {
+			m.Host().Go(nil, name, func(*host.Scope) { order += name })
+		}
+		must(t, w.Run(nil))
+		orders[order]++
+		w.Close()
+	}
+	for order, n := range orders {
+		if n < 25 {
+			t.Errorf("order %s came up %d times of 300", order, n)
+		}
+	}
+	if len(orders) != 6 {
+		t.Errorf("%d orders of 6 came up", len(orders))
+	}
+}

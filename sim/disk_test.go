@@ -454,3 +454,20 @@ func TestManySyncedFilesAreForgottenByTheCrash(t *testing.T) {
 		}
 	}
 }
+
+func TestAnUnsyncedResizeIsLostWhole(t *testing.T) {
+	for _, size := range []int64{0, 100, 4096, 5000, 20_000} {
+		w := newWorld(t, sim.Config{Seed: 1})
+		m := w.Machine("a")
+		content := bytes.Repeat([]byte("content."), 1500)
+		must(t, w.Do(m, func(h host.Host, sc *host.Scope) error {
+			f := create(h, sc, "f")
+			f.WriteAt(content, 0)
+			return errors.Join(f.Sync(), f.Resize(size), f.Resize(30_000))
+		}))
+		m.KillWith(sim.LoseUnsynced)
+		if got, _ := m.Volume("data").Current("f"); !bytes.Equal(got, content) {
+			t.Errorf("resized to %d: %d bytes are left, or others", size, len(got))
+		}
+	}
+}

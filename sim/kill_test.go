@@ -213,3 +213,41 @@ func TestARunCanCrashAtEachOfItsCalls(t *testing.T) {
 		}
 	}
 }
+
+func TestTasksThatCouldRunDieWithTheRest(t *testing.T) {
+	for seed := range uint64(20) {
+		w := newWorld(t, sim.Config{Seed: seed})
+		a := w.Machine("a")
+		turns := 0
+		life := func(h host.Host, sc *host.Scope) {
+			for range 5 {
+				h.Go(nil, "spinner", func(sc *host.Scope) {
+					for h.Sleep(sc, 0) == nil {
+						turns++
+					}
+				})
+			}
+		}
+		a.Boot(life)
+		must(t, w.Do(w.Machine("b"), func(h host.Host, sc *host.Scope) error {
+			for range 50 {
+				h.Sleep(sc, 0)
+			}
+			for range 5 {
+				a.Host().Go(nil, "newborn", func(*host.Scope) { turns++ })
+			}
+			dead := turns
+			a.Kill() // the newborns are runnable, the spinners have a timer
+			for range 50 {
+				h.Sleep(sc, 0)
+			}
+			if turns != dead {
+				t.Errorf("seed %d: %d turns after the kill", seed, turns-dead)
+			}
+			return nil
+		}))
+		if s := w.Tasks(); s != "" {
+			t.Errorf("seed %d: tasks left:\n%s", seed, s)
+		}
+	}
+}

@@ -189,3 +189,40 @@ func TestACutOffMachineGetsNoAnswerFromTheStore(t *testing.T) {
 		})
 	}
 }
+
+func TestAPutUnderWayAtItsCallersDeathMayWinOrNot(t *testing.T) {
+	landed, lost := 0, 0
+	for seed := range uint64(40) {
+		w := newWorld(t, sim.Config{Seed: seed})
+		m := w.Machine("a")
+		m.Boot(func(h host.Host, sc *host.Scope) {
+			w.Store(h).Put(sc, "k", objectstore.BytesBody([]byte("x")))
+		})
+		w.After(host.Time(time.Millisecond), m.Kill)
+		must(t, w.RunUntil(host.Time(time.Minute)))
+		if _, there := w.Object("k"); there {
+			landed++
+		} else {
+			lost++
+		}
+	}
+	if landed < 5 || lost < 5 {
+		t.Errorf("landed %d times, lost %d times", landed, lost)
+	}
+}
+
+func TestAReplacedObjectNeverLeavesAListing(t *testing.T) {
+	w := newWorld(t, sim.Config{Seed: 9, Faults: sim.Faults{StaleList: sim.Always}})
+	must(t, w.Do(w.Machine("a"), func(h host.Host, sc *host.Scope) error {
+		w.PutObject("k", []byte("one"))
+		h.Sleep(sc, time.Minute)
+		w.PutObject("k", []byte("another"))
+		for range 20 {
+			page, err := w.Store(h).List(sc, "", "", 10)
+			if err != nil || len(page) != 1 {
+				t.Errorf("list: %v, %v", page, err)
+			}
+		}
+		return nil
+	}))
+}
