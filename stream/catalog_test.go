@@ -229,3 +229,39 @@ func (c *catalog) garbage(key string) bool {
 	}
 	return true
 }
+
+// lockedCatalog is a catalog for many threads.
+type lockedCatalog struct {
+	*catalog
+	mu host.Mutex
+}
+
+func (c *lockedCatalog) create(id stream.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.catalog.create(id)
+}
+
+func (c *lockedCatalog) Lookup(id stream.ID, from int64) (stream.Location, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.catalog.Lookup(id, from)
+}
+
+func (c *lockedCatalog) Checkpoint(id stream.ID, upTo int64) (stream.Location, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.catalog.Checkpoint(id, upTo)
+}
+
+func (c *lockedCatalog) NextKey() (uint64, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.catalog.NextKey()
+}
+
+func (c *lockedCatalog) Commit(_ *host.Scope, com stream.Commit) ([]stream.Verdict, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.apply(com)
+}

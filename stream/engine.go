@@ -218,7 +218,7 @@ func (e *Engine) recount() {
 			e.pending += r.pending
 			first = min(first, r.entries[i].at.Frame)
 		}
-		if i < len(r.entries) || r.stateDue {
+		if i < len(r.entries) || r.stateDue || r.hole != nil && !r.quarantined {
 			return false
 		}
 		r.owing = false
@@ -273,22 +273,23 @@ func (e *Engine) trim() {
 }
 
 // Quarantined notes that metadata holds a quarantine object for what the hole of a range left in the log:
-// that pins the log no longer.
+// that pins the log no longer. What lies below the hole must be committed by then (Flush), else nothing
+// changes.
 func (e *Engine) Quarantined(id ID, epoch Epoch) {
 	e.mu.Lock()
 	holed := false
 	if st := e.streams[id]; st != nil {
 		for _, r := range st.ranges {
-			if r.epoch == epoch && r.hole != nil {
+			if r.epoch == epoch && r.hole != nil && r.discharged >= min(r.hole.From, r.durable) {
 				e.discharge(r, r.end)
 				e.dischargeState(r)
-				r.marked = true
+				r.marked, r.quarantined = true, true
 			}
 		}
 	}
 	e.recount()
 	for _, r := range e.owing {
-		holed = holed || r.hole != nil
+		holed = holed || r.hole != nil && !r.quarantined
 	}
 	if !holed {
 		e.damaged = nil

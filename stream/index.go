@@ -50,11 +50,13 @@ type rangeLog struct {
 	stated   bool       // the opening state is durable
 	stateDue bool       // and owed
 
-	hole    *HoleError // nothing at or past hole.From is committed
-	marked  bool       // metadata knows of the hole
-	refused bool       // metadata refused it: nothing is uploaded until restart
-	owing   bool       // is on the engine's list
-	slab    *cacheSlab // newest slab that holds entries of it
+	hole   *HoleError // nothing at or past hole.From is committed
+	marked bool       // metadata knows of the hole
+	// quarantined: what the log still has of the range is in a quarantine object and owes nothing.
+	quarantined bool
+	refused     bool       // metadata refused it: nothing is uploaded until restart
+	owing       bool       // is on the engine's list
+	slab        *cacheSlab // newest slab that holds entries of it
 
 	// Used only by the task that holds Engine.uploading.
 	shadow   Shadow

@@ -110,7 +110,7 @@ func (d *draft) Durable(err error) {
 
 // rig is a world with one machine that runs an engine, and what outlives it.
 type rig struct {
-	t       testing.TB
+	t       failer
 	w       *sim.World
 	m       *sim.Machine
 	cat     *catalog
@@ -135,7 +135,13 @@ type rig struct {
 	failed string
 }
 
-func newRig(t testing.TB, cfg sim.Config, n int) *rig {
+// failer is what *testing.T and *rapid.T share.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+func newRig(t failer, cfg sim.Config, n int) *rig {
 	r := &rig{t: t, w: sim.New(cfg), cat: newCatalog(), slabs: 8, slab: 64 << 10, walNo: 1,
 		wcfg: wal.Config{Capacity: 2 << 20}}
 	r.m = r.w.Machine("b1")
@@ -151,7 +157,7 @@ func newRig(t testing.TB, cfg sim.Config, n int) *rig {
 	if tt, ok := t.(*testing.T); ok {
 		tt.Cleanup(func() {
 			if err := r.w.Close(); err != nil {
-				t.Error(err)
+				tt.Error(err)
 			}
 		})
 	}
@@ -234,7 +240,7 @@ func (r *rig) find(id stream.ID) *expected {
 
 func (r *rig) reopen(sc *host.Scope, x *expected, end int64) error {
 	if end < x.acked {
-		return fmt.Errorf("AckedDurable: stream %d recovered to %d, acknowledged to %d", x.id, end, x.acked)
+		return fmt.Errorf("AckedDurable: stream %d recovered to %d, acknowledged to %d; %+v %+v", x.id, end, x.acked, r.rec, r.cat.rangeInfos())
 	}
 	i := slices.IndexFunc(x.list, func(s sample) bool { return s.base >= end })
 	if i >= 0 {
