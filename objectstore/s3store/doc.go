@@ -10,8 +10,8 @@
 // # States
 //
 // A call is a request on a pooled connection. A connection without progress in either direction for the
-// response timeout is closed and the call fails, so that a dead server cannot hang it; the scope's end
-// closes it too.
+// response timeout (30 s unless configured) is closed and the call fails, so that a dead server cannot hang
+// it; the scope's end closes it too.
 //
 // # Invariants
 //

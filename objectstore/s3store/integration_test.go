@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -20,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weirmq/weir/host"
-	"github.com/weirmq/weir/host/oshost"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/objectstore/s3store"
 	"github.com/weirmq/weir/objectstore/storetest"
@@ -84,14 +82,6 @@ func (s *server) config(bucket string) objectstore.S3Config {
 	return objectstore.S3Config{
 		Bucket: bucket, Endpoint: s.addr, AccessKey: accessKey, SecretKey: secretKey, Insecure: true,
 	}
-}
-
-func newHost(t *testing.T) *oshost.Host {
-	t.Helper()
-	h, err := oshost.New(oshost.Config{Data: t.TempDir(), Log: slog.DiscardHandler})
-	require.NoError(t, err)
-	t.Cleanup(func() { h.Close(nil) })
-	return h
 }
 
 func open(t *testing.T, cfg objectstore.S3Config) *s3store.Store {

@@ -58,7 +58,8 @@ func or[T int | time.Duration](v, def T) T {
 }
 
 // progressConn fails when nothing moves in either direction for stall. The transport's own timeouts leave
-// out a server that stops taking a body. An idle pooled connection fails too; it is then dialled anew.
+// out a server that stops taking a body or stops in the middle of an answer. A body whose own reader pauses
+// that long fails as well, and so does an idle pooled connection, which is then dialled anew.
 type progressConn struct {
 	net.Conn
 	stall time.Duration
