@@ -49,114 +49,158 @@ func (m *memory) look(t failer, s *State) {
 	}
 }
 
-// draw makes a random command out of a few small ids, mostly about things that exist.
-func draw(t *rapid.T, w *world, m *memory) proto.Message {
-	n := func(lo, hi int, what string) int { return rapid.IntRange(lo, hi).Draw(t, what) }
-	b := int32(n(1, 3, "broker"))
-	var e, gen int64
-	if v, ok := w.s.Broker(b); ok {
-		e = v.Epoch - int64(n(0, 9, "stale")/9)
+// dice draws the parts of a command out of a few small ids, mostly about things that exist.
+type dice struct {
+	t      *rapid.T
+	w      *world
+	broker int32
+	epoch  int64
+	wal    []byte
+	gen    int64
+	stream uint64
+	rng    Range // one of the stream's newest
+	at     int64 // an offset around what is committed of it
+	to     *int32
+	topic  []byte
+}
+
+func (d *dice) n(lo, hi int, what string) int { return rapid.IntRange(lo, hi).Draw(d.t, what) }
+
+func throw(t *rapid.T, w *world) *dice {
+	d := &dice{t: t, w: w}
+	d.broker = int32(d.n(1, 3, "broker"))
+	if v, ok := w.s.Broker(d.broker); ok {
+		d.epoch = v.Epoch - int64(d.n(0, 9, "stale")/9)
 	}
-	wid := uid(byte(n(1, 6, "wal")))
-	if v, ok := w.s.WAL(id(wid[0])); ok {
-		gen = v.Generation - int64(n(0, 9, "stale gen")/9)
-		if v.Held && n(0, 3, "holder") > 0 {
-			b, e = v.Holder, v.HolderEpoch
+	d.wal = uid(byte(d.n(1, 6, "wal")))
+	if v, ok := w.s.WAL(id(d.wal[0])); ok {
+		d.gen = v.Generation - int64(d.n(0, 9, "stale gen")/9)
+		if v.Held && d.n(0, 3, "holder") > 0 {
+			d.broker, d.epoch = v.Holder, v.HolderEpoch
 		}
 	}
-	var sid uint64 = uint64(n(1, 6, "stream"))
-	st, _ := w.s.Stream(sid)
-	r := Range{End: Open}
-	if len(st.Ranges) > 0 {
-		r = st.Ranges[n(max(0, len(st.Ranges)-3), len(st.Ranges)-1, "range")]
+	d.stream = uint64(d.n(1, 6, "stream"))
+	d.rng = Range{End: Open}
+	if st, ok := w.s.Stream(d.stream); ok {
+		d.rng = st.Ranges[d.n(max(0, len(st.Ranges)-3), len(st.Ranges)-1, "range")]
 	}
-	var to *int32
-	if n(0, 4, "to") > 0 {
-		to = ptr(int32(n(1, 3, "owner")))
+	if d.n(0, 4, "to") > 0 {
+		d.to = ptr(int32(d.n(1, 3, "owner")))
 	}
-	at := r.Committed + int64(n(-2, 8, "at"))
-	topic := uid(byte(n(10, 13, "topic")))
-	switch n(0, 23, "command") {
+	d.at = d.rng.Committed + int64(d.n(-2, 8, "at"))
+	d.topic = uid(byte(d.n(10, 13, "topic")))
+	return d
+}
+
+// draw makes a random command.
+func draw(t *rapid.T, w *world, m *memory) proto.Message {
+	d := throw(t, w)
+	what := d.n(0, 23, "command")
+	for _, kind := range []func(*dice, int) proto.Message{drawBroker, drawRange, drawTopic} {
+		if c := kind(d, what); c != nil {
+			return c
+		}
+	}
+	return drawCommit(t, w, m, d.broker, d.epoch, d.wal, d.gen)
+}
+
+func drawBroker(d *dice, what int) proto.Message {
+	switch what {
 	case 0:
 		return &metadatapb.Register{
-			Broker: b, Nonce: uid(byte(n(1, 250, "nonce"))), Disk: uid(1), Proof: n(0, 1, "proof") == 1,
+			Broker: d.broker, Nonce: uid(byte(d.n(1, 250, "nonce"))), Disk: uid(1), Proof: d.n(0, 1, "proof") == 1,
 		}
 	case 1:
-		return &metadatapb.CreateWal{Broker: b, Epoch: e, Wal: wid, Volume: uid(9)}
+		return &metadatapb.CreateWal{Broker: d.broker, Epoch: d.epoch, Wal: d.wal, Volume: uid(9)}
 	case 2:
-		return &metadatapb.OpenWal{Broker: b, Epoch: e, Wal: wid}
+		return &metadatapb.OpenWal{Broker: d.broker, Epoch: d.epoch, Wal: d.wal}
 	case 3:
-		if n(0, 3, "rare") > 0 {
-			break
+		if d.n(0, 3, "rare") == 0 {
+			return &metadatapb.Fence{Broker: d.broker, Epoch: d.epoch}
 		}
-		return &metadatapb.Fence{Broker: b, Epoch: e}
 	case 4:
-		return &metadatapb.AssignRecoverer{Wal: wid, Broker: b, Epoch: e}
+		return &metadatapb.AssignRecoverer{Wal: d.wal, Broker: d.broker, Epoch: d.epoch}
 	case 5, 6:
-		c := &metadatapb.SealRecovered{Wal: wid, Generation: gen}
-		for _, o := range w.s.OpenOn(id(wid[0])) {
+		c := &metadatapb.SealRecovered{Wal: d.wal, Generation: d.gen}
+		for _, o := range d.w.s.OpenOn(id(d.wal[0])) {
 			c.Entries = append(c.Entries, &metadatapb.SealEntry{
-				Stream: o.Stream, LeaderEpoch: o.LeaderEpoch, End: o.From + int64(n(-1, 5, "end")), To: to,
+				Stream: o.Stream, LeaderEpoch: o.LeaderEpoch, End: o.From + int64(d.n(-1, 5, "end")), To: d.to,
 			})
 		}
 		return c
+	case 13:
+		return &metadatapb.RaiseLow{Broker: d.broker, Epoch: d.epoch, Seq: uint64(d.n(0, 30, "seq"))}
+	case 21:
+		return &metadatapb.ReleaseWal{Wal: d.wal, Generation: d.gen}
+	}
+	return nil
+}
+
+func drawRange(d *dice, what int) proto.Message {
+	switch what {
 	case 7:
-		end := at + int64(n(-1, 5, "to"))
-		if n(0, 2, "tail") > 0 {
+		end := d.at + int64(d.n(-1, 5, "to"))
+		if d.n(0, 2, "tail") > 0 {
 			end = Open
 		}
 		return &metadatapb.MarkHole{
-			Wal: bytesOf(r.WAL), Generation: r.Generation + int64(n(0, 1, "gen")), Stream: sid,
-			LeaderEpoch: r.LeaderEpoch, From: at, To: end, Why: "w",
+			Wal: bytesOf(d.rng.WAL), Generation: d.rng.Generation + int64(d.n(0, 1, "gen")), Stream: d.stream,
+			LeaderEpoch: d.rng.LeaderEpoch, From: d.at, To: end, Why: "w",
 		}
 	case 8:
 		return &metadatapb.Quarantine{
-			Wal: bytesOf(r.WAL), Generation: r.Generation + int64(n(0, 1, "gen")), Stream: sid,
-			LeaderEpoch: r.LeaderEpoch, Seq: uint64(n(0, 30, "seq")),
+			Wal: bytesOf(d.rng.WAL), Generation: d.rng.Generation + int64(d.n(0, 1, "gen")), Stream: d.stream,
+			LeaderEpoch: d.rng.LeaderEpoch, Seq: uint64(d.n(0, 30, "seq")),
 		}
 	case 9:
 		return &metadatapb.AcceptLoss{
-			Stream: sid, LeaderEpoch: r.LeaderEpoch, Operator: "o", NextStart: at + int64(n(0, 20, "jump")), To: to,
+			Stream: d.stream, LeaderEpoch: d.rng.LeaderEpoch, Operator: "o", To: d.to,
+			NextStart: d.at + int64(d.n(0, 20, "jump")),
 		}
 	case 10, 11:
-		return &metadatapb.SealAndOpen{Stream: sid, LeaderEpoch: r.LeaderEpoch, End: at, To: to}
+		return &metadatapb.SealAndOpen{Stream: d.stream, LeaderEpoch: d.rng.LeaderEpoch, End: d.at, To: d.to}
 	case 12:
-		return &metadatapb.OpenRange{Stream: sid, AfterEpoch: r.LeaderEpoch, To: b}
-	case 13:
-		return &metadatapb.RaiseLow{Broker: b, Epoch: e, Seq: uint64(n(0, 30, "seq"))}
+		return &metadatapb.OpenRange{Stream: d.stream, AfterEpoch: d.rng.LeaderEpoch, To: d.broker}
 	case 14, 15:
-		return &metadatapb.TrimStream{Stream: sid, Offset: at}
+		return &metadatapb.TrimStream{Stream: d.stream, Offset: d.at}
+	}
+	return nil
+}
+
+func drawTopic(d *dice, what int) proto.Message {
+	switch what {
 	case 16:
-		c := &metadatapb.CreateTopic{Name: string('a' + rune(topic[0]-10)), Id: topic, Nonce: uid(byte(n(1, 9, "nonce")))}
-		for range n(1, 2, "partitions") {
-			c.Owners = append(c.Owners, b)
+		c := &metadatapb.CreateTopic{
+			Name: string('a' + rune(d.topic[0]-10)), Id: d.topic, Nonce: uid(byte(d.n(1, 9, "nonce"))),
+		}
+		for range d.n(1, 2, "partitions") {
+			c.Owners = append(c.Owners, d.broker)
 		}
 		return c
 	case 17:
-		return &metadatapb.CreatePartitions{Id: topic, Nonce: uid(byte(n(1, 9, "nonce"))), Total: 2, Owners: []int32{b}}
-	case 18:
-		if n(0, 2, "rare") > 0 {
-			break
+		return &metadatapb.CreatePartitions{
+			Id: d.topic, Nonce: uid(byte(d.n(1, 9, "nonce"))), Total: 2, Owners: []int32{d.broker},
 		}
-		return &metadatapb.MarkDeleting{Id: topic}
+	case 18:
+		if d.n(0, 2, "rare") == 0 {
+			return &metadatapb.MarkDeleting{Id: d.topic}
+		}
 	case 19:
-		c := &metadatapb.DeleteTopic{Id: topic}
-		for _, v := range w.s.Brokers() {
+		c := &metadatapb.DeleteTopic{Id: d.topic}
+		for _, v := range d.w.s.Brokers() {
 			c.Confirmed = append(c.Confirmed, &metadatapb.Confirmation{Broker: v.ID, Epoch: v.Epoch})
 		}
 		return c
 	case 20:
 		c := &metadatapb.Forget{}
-		for _, d := range w.s.Destroyed() {
-			if n(0, 1, "forget") == 1 {
-				c.Objects = append(c.Objects, d.ID.proto())
+		for _, x := range d.w.s.Destroyed() {
+			if d.n(0, 1, "forget") == 1 {
+				c.Objects = append(c.Objects, x.ID.proto())
 			}
 		}
 		return c
-	case 21:
-		return &metadatapb.ReleaseWal{Wal: wid, Generation: gen}
 	}
-	return drawCommit(t, w, m, b, e, wid, gen)
+	return nil
 }
 
 func drawCommit(t *rapid.T, w *world, m *memory, b int32, e int64, wid []byte, gen int64) proto.Message {
