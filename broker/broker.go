@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
@@ -16,15 +17,17 @@ import (
 type Config struct {
 	NodeID        int32
 	Disk          metadata.UUID // of the node's data
-	Listen        string // Kafka address
-	AdvertiseHost string // what clients are told; "" = the host part of where it listens
-	AdvertisePort int32  // 0 = the port it listens on
-	AutoCreate    bool   // create topics that clients ask for
-	Partitions    int32  // of a topic created without a number
-	RequestMemory int64  // bytes of requests in work at a time
-	Slabs         *wal.SlabPool
-	WALCapacity   int64 // bytes of a new ring
-	Stream        stream.Config
+	Listen        string        // Kafka address
+	AdvertiseHost string        // what clients are told; "" = the host part of where it listens
+	AdvertisePort int32         // 0 = the port it listens on
+	AutoCreate    bool          // create topics that clients ask for
+	Partitions    int32         // of a topic created without a number
+	RequestMemory int64         // bytes of requests in work at a time
+	// GroupInitialDelay is how long an empty group waits for more members to join.
+	GroupInitialDelay time.Duration
+	Slabs             *wal.SlabPool
+	WALCapacity       int64 // bytes of a new ring
+	Stream            stream.Config
 }
 
 // Broker serves Kafka clients from the streams of one WAL. See the package comment.
@@ -59,9 +62,10 @@ type Broker struct {
 
 	mu      host.Mutex // guards the fields below
 	conns   map[uint64]*conn
-	lastID  uint64 // of a connection
+	lastID  uint64    // of a connection
 	idle    host.Cond // signalled when conns becomes empty
 	topics  topicIndex
+	groups  groups
 	applied uint64    // metadata index that topics reflects
 	follows host.Cond // broadcast when applied moves
 }

@@ -52,6 +52,7 @@ const (
 	codeUnknownLeaderEpoch         Code = 75
 	codeUnsupportedCompressionType Code = 76
 	codeMemberIDRequired           Code = 79
+	codeGroupMaxSizeReached        Code = 81
 	codeFencedInstanceID           Code = 82
 	codeInvalidRecord              Code = 87
 	codeUnknownTopicID             Code = 100

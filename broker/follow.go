@@ -46,6 +46,11 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 	var openings []*part
 	for i := range list {
 		t, opened := b.buildTopic(&list[i])
+		if t.internal {
+			if err := b.followGroups(sc, &list[i]); err != nil {
+				return err
+			}
+		}
 		openings = append(openings, opened...)
 		next = append(next, t)
 	}
@@ -95,7 +100,7 @@ func holeText(st metadata.Stream) string {
 // must be opened first are returned as well.
 func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
 	t := &topic{
-		name: seen.Name, id: seen.ID, deleting: seen.Deleting,
+		name: seen.Name, id: seen.ID, internal: seen.Name == offsetsTopic, deleting: seen.Deleting,
 		set: seen.Configs, config: parseTopicConfig(seen.Configs), parts: make([]partRef, len(seen.parts)),
 	}
 	before := b.topicByID(seen.ID)
@@ -111,7 +116,7 @@ func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
 			ref.part = before.parts[i].part
 		}
 		mine := v.Owned && v.Owner == b.cfg.NodeID && v.OwnerEpoch == b.epoch && ref.offline == ""
-		if mine && ref.part == nil && !t.deleting {
+		if mine && ref.part == nil && !t.deleting && !t.internal {
 			ref.part = b.newPart(t, int32(i), v)
 			openings = append(openings, ref.part)
 		}
@@ -187,6 +192,7 @@ func (b *Broker) dropGone(old, next []*topic) {
 		for i := range t.parts {
 			b.engine.Drop(stream.ID(t.parts[i].stream))
 		}
+		b.forgetTopic(t.name)
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/broker/partition"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
 )
 
@@ -13,7 +15,7 @@ import (
 // checkpoint and replay), writes it as the range's first record, and is ready to append.
 func (p *part) open(sc *host.Scope) error {
 	b := p.b
-	snapshot, err := b.stateAt(sc, p.id, p.start)
+	snapshot, err := b.stateAt(sc, p.id, p.start, false)
 	if err != nil {
 		return fmt.Errorf("open partition %d of topic %s: %w", p.index, p.name, err)
 	}
@@ -36,18 +38,18 @@ func (p *part) open(sc *host.Scope) error {
 
 // stateAt returns the encoded state of a stream at exactly offset at: the newest checkpoint at or below
 // it and the entries after that.
-func (b *Broker) stateAt(sc *host.Scope, id stream.ID, at int64) ([]byte, error) {
+func (b *Broker) stateAt(sc *host.Scope, id stream.ID, at int64, internal bool) ([]byte, error) {
 	snapshot, from, err := b.engine.Checkpoint(sc, id)
 	switch {
 	case errors.Is(err, stream.ErrNoObject):
-		snapshot, from = partition.NewState().Snapshot(), 0
+		snapshot, from = emptyState(internal), 0
 	case err != nil:
 		return nil, fmt.Errorf("read the newest checkpoint: %w", err)
 	}
 	if from == at {
 		return snapshot, nil
 	}
-	sh, err := partition.NewShadow(snapshot)
+	sh, err := shadowOf(snapshot, from, internal)
 	if err != nil {
 		return nil, fmt.Errorf("read the checkpoint at offset %d: %w", from, err)
 	}
@@ -58,14 +60,44 @@ func (b *Broker) stateAt(sc *host.Scope, id stream.ID, at int64) ([]byte, error)
 	return sh.Snapshot(), nil
 }
 
+// emptyState encodes the state of a stream without records.
+func emptyState(internal bool) []byte {
+	if internal {
+		return group.NewStore().Snapshot()
+	}
+	return partition.NewState().Snapshot()
+}
+
+// shadowOf restores a shadow from an encoded state at offset at.
+func shadowOf(snapshot []byte, at int64, internal bool) (stream.Shadow, error) {
+	if internal {
+		return group.NewShadow(snapshot, at)
+	}
+	return partition.NewShadow(snapshot)
+}
+
 // newShadow implements stream.Config.NewShadow.
-func (b *Broker) newShadow(_ stream.ID, _ stream.Epoch, at int64, state []byte) (stream.Shadow, error) {
-	if state == nil {
+func (b *Broker) newShadow(id stream.ID, _ stream.Epoch, at int64, state []byte) (stream.Shadow, error) {
+	internal := b.isOffsets(id)
+	if state == nil && internal {
+		state = emptyState(true)
+	} else if state == nil {
 		s := partition.NewState()
 		if err := s.SkipTo(at); err != nil {
 			return nil, err
 		}
 		state = s.Snapshot()
 	}
-	return partition.NewShadow(state)
+	return shadowOf(state, at, internal)
+}
+
+// isOffsets reports whether a stream is a partition of the offsets topic.
+func (b *Broker) isOffsets(id stream.ID) (yes bool) {
+	b.meta.Read(func(s *metadata.State) {
+		if v, ok := s.PartitionOf(uint64(id)); ok {
+			t, _ := s.Topic(v.Topic)
+			yes = t.Name == offsetsTopic
+		}
+	})
+	return yes
 }

@@ -25,6 +25,7 @@ func (b *Broker) Stop(sc *host.Scope) error {
 	b.draining.Store(true)
 	b.listener.Close()
 	b.drainConns(sc)
+	b.stopGroups(sc)
 	errUpload := b.engine.Flush(sc)
 	var errSeal error
 	if errUpload == nil {

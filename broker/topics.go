@@ -90,6 +90,8 @@ func (t *topic) partition(n int32) (*part, Code) {
 	}
 	ref := &t.parts[n]
 	switch {
+	case t.internal:
+		return nil, codeInvalidTopic // not read or written over the wire
 	case ref.part != nil:
 		return ref.part, codeNone
 	case ref.offline != "":

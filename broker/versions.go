@@ -30,6 +30,15 @@ var apis = []api{
 	{key: 1, min: 4, max: 18, advertise: 4, finish: handleFetch},
 	{key: 2, min: 1, max: 11, advertise: 1, finish: handleListOffsets},
 	{key: 3, min: 0, max: 13, advertise: 0, finish: handleMetadata},
+	{key: 8, min: 2, max: 10, advertise: 2, finish: handleOffsetCommit},
+	{key: 9, min: 1, max: 10, advertise: 1, finish: handleOffsetFetch},
+	{key: 10, min: 0, max: 6, advertise: 0, finish: handleFindCoordinator},
+	{key: 11, min: 0, max: 9, advertise: 0, finish: handleJoinGroup},
+	{key: 12, min: 0, max: 4, advertise: 0, finish: handleHeartbeat},
+	{key: 13, min: 0, max: 5, advertise: 0, finish: handleLeaveGroup},
+	{key: 14, min: 0, max: 5, advertise: 0, finish: handleSyncGroup},
+	{key: 15, min: 0, max: 6, advertise: 0, finish: handleDescribeGroups},
+	{key: 16, min: 0, max: 5, advertise: 0, finish: handleListGroups},
 	{key: 18, min: 0, max: 4, advertise: 0, finish: handleAPIVersions},
 	{key: 19, min: 2, max: 7, advertise: 2, finish: handleCreateTopics},
 	{key: 20, min: 1, max: 6, advertise: 1, finish: handleDeleteTopics},
@@ -37,6 +46,7 @@ var apis = []api{
 	{key: 23, min: 2, max: 4, advertise: 2, finish: handleOffsetForLeaderEpoch},
 	{key: 32, min: 1, max: 4, advertise: 1, finish: handleDescribeConfigs},
 	{key: 37, min: 0, max: 3, advertise: 0, finish: handleCreatePartitions},
+	{key: 42, min: 0, max: 2, advertise: 0, finish: handleDeleteGroups},
 	{key: 60, min: 0, max: 2, advertise: 0, finish: handleDescribeCluster},
 }
 

@@ -15,6 +15,7 @@ var kafka42 = map[int16][2]int16{
 }
 
 func TestServedVersionsAreKafka42s(t *testing.T) {
+	require.Len(t, apis, len(kafka42))
 	for _, a := range apis {
 		want, ok := kafka42[a.key]
 		require.True(t, ok, "key %d", a.key)

@@ -1,0 +1,82 @@
+package broker
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirmq/weir/broker/group"
+	"github.com/weirmq/weir/host"
+)
+
+// OffsetCommit (key 8), v2–10.
+//
+// Behavior: one record for all partitions of the request; answered when it is durable (rule 29). A member
+// of an older generation is refused; generation -1 is a commit outside group management.
+//
+// Version notes: v2–4 retention time (ignored, as Kafka does since KIP-211); v6 leader epoch; v7 static
+// members; v10 topic ids.
+func handleOffsetCommit(b *Broker, sc *host.Scope, c *call) (reply, error) {
+	req := c.req.(*kmsg.OffsetCommitRequest)
+	resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+	byID := c.version >= 10
+	ev := group.Commit{MemberID: req.MemberID, InstanceID: deref(req.InstanceID), Generation: req.Generation}
+	var asked []*kmsg.OffsetCommitResponseTopicPartition // that the group answers for, in its order
+	resp.Topics = make([]kmsg.OffsetCommitResponseTopic, len(req.Topics))
+	for i := range req.Topics {
+		rt := &req.Topics[i]
+		out := &resp.Topics[i]
+		*out = kmsg.NewOffsetCommitResponseTopic()
+		out.Topic, out.TopicID = rt.Topic, rt.TopicID
+		name, code := b.committedName(rt.Topic, rt.TopicID, byID)
+		out.Partitions = make([]kmsg.OffsetCommitResponseTopicPartition, len(rt.Partitions))
+		for j := range rt.Partitions {
+			rp := &rt.Partitions[j]
+			out.Partitions[j] = kmsg.NewOffsetCommitResponseTopicPartition()
+			out.Partitions[j].Partition, out.Partitions[j].ErrorCode = rp.Partition, int16(code)
+			if code == codeNone {
+				asked = append(asked, &out.Partitions[j])
+				epoch := int32(-1)
+				if c.version >= 6 {
+					epoch = rp.LeaderEpoch
+				}
+				ev.Offsets = append(ev.Offsets, group.Offset{Topic: name, Partition: rp.Partition, Offset: rp.Offset,
+					LeaderEpoch: epoch, Metadata: deref(rp.Metadata)})
+			}
+		}
+	}
+	if len(asked) > 0 {
+		b.commitOffsets(sc, req.Group, ev, asked)
+	}
+	return encode(c, resp), nil
+}
+
+// committedName is the topic's name, which is what offsets are kept under.
+func (b *Broker) committedName(name string, id [16]byte, byID bool) (string, Code) {
+	if !byID {
+		if name == "" {
+			return "", codeInvalidTopic
+		}
+		return name, codeNone
+	}
+	t, code := b.find("", id, true)
+	if code != codeNone {
+		return "", code
+	}
+	return t.name, codeNone
+}
+
+func (b *Broker) commitOffsets(sc *host.Scope, id string, ev group.Commit, asked []*kmsg.OffsetCommitResponseTopicPartition) {
+	g, code := b.coordinatorOf(id)
+	if code == codeNone {
+		res, err := g.ask(sc, id, func(t group.Token) group.Event { ev.Token = t; return ev })
+		if r, ok := res.(group.CommitResult); ok && err == nil && len(r.Kinds) == len(asked) {
+			for i, k := range r.Kinds {
+				asked[i].ErrorCode = int16(groupCode(k))
+			}
+			return
+		}
+		code = codeNotCoordinator
+	}
+	for _, p := range asked {
+		p.ErrorCode = int16(code)
+	}
+}

@@ -1,0 +1,141 @@
+package broker
+
+import (
+	"hash/crc32"
+
+	"github.com/weirmq/weir/broker/group"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/stream"
+)
+
+const (
+	// offsetsTopic holds the groups' records, in an encoding of our own (docs/format/group-log.md). It is
+	// shown as internal and is neither read nor written over the wire.
+	offsetsTopic = "__consumer_offsets"
+	// offsetsPartitions is how many coordinator partitions there are; fixed when the topic is created.
+	offsetsPartitions = 8
+)
+
+// groups finds the coordinator partition of a group. Its list is guarded by Broker.mu and replaced whole.
+type groups struct{ parts []*groupPart }
+
+// groupIndex is which coordinator partition a group belongs to. It is persisted by where the group's
+// records lie: never change it.
+func groupIndex(id string, partitions int) int {
+	return int(crc32.Checksum([]byte(id), crc32.MakeTable(crc32.Castagnoli)) % uint32(partitions))
+}
+
+// coordinatorOf returns the part that coordinates a group on this broker.
+func (b *Broker) coordinatorOf(id string) (*groupPart, Code) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := len(b.groups.parts)
+	if n == 0 {
+		return nil, codeNotCoordinator
+	}
+	if g := b.groups.parts[groupIndex(id, n)]; g != nil {
+		return g, codeNone
+	}
+	return nil, codeCoordinatorNotAvailable
+}
+
+// coordinatorParts returns every coordinator partition that this broker serves.
+func (b *Broker) coordinatorParts() []*groupPart {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []*groupPart
+	for _, g := range b.groups.parts {
+		if g != nil {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// ensureOffsetsTopic creates the offsets topic if there is none yet.
+func (b *Broker) ensureOffsetsTopic(sc *host.Scope) Code {
+	if b.topicByName(offsetsTopic) != nil {
+		return codeNone
+	}
+	_, code, _ := b.createTopic(sc, offsetsTopic, offsetsPartitions, nil)
+	if code == codeTopicAlreadyExists {
+		b.syncTopics(sc)
+		code = codeNone
+	}
+	return code
+}
+
+// followGroups opens the coordinator partitions that this broker is to lead.
+func (b *Broker) followGroups(sc *host.Scope, seen *seenTopic) error {
+	b.mu.Lock()
+	parts := make([]*groupPart, len(seen.parts))
+	copy(parts, b.groups.parts)
+	b.mu.Unlock()
+	var fresh []int
+	for i := range seen.parts {
+		v := &seen.parts[i]
+		if parts[i] == nil && v.Owned && v.Owner == b.cfg.NodeID && v.OwnerEpoch == b.epoch && seen.why[i] == "" {
+			parts[i] = b.newGroupPart(int32(i), v)
+			fresh = append(fresh, i)
+		}
+	}
+	if err := b.each(sc, len(fresh), func(sc *host.Scope, i int) error { return parts[fresh[i]].open(sc) }); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.groups.parts = parts
+	return nil
+}
+
+func (b *Broker) newGroupPart(index int32, v *metadata.Partition) *groupPart {
+	g := &groupPart{b: b, index: index, id: stream.ID(v.Stream), epoch: v.LeaderEpoch, start: v.Start, logStart: v.LogStart}
+	g.mu.Init(b.h)
+	return g
+}
+
+// stopGroups ends every coordinator partition and waits for their tasks.
+func (b *Broker) stopGroups(sc *host.Scope) {
+	for _, g := range b.coordinatorParts() {
+		g.stop()
+		if _, err := g.finished.Wait(sc, 0); err != nil {
+			return
+		}
+	}
+}
+
+// forgetTopic drops the committed offsets of a deleted topic.
+func (b *Broker) forgetTopic(name string) {
+	for _, g := range b.coordinatorParts() {
+		for _, id := range g.groupIDs() {
+			parts := g.committedParts(id, name)
+			if len(parts) == 0 {
+				continue
+			}
+			drop := func(t group.Token) group.Event { return group.DropOffsets{Token: t, Parts: parts} }
+			if err := g.step(id, nil, drop); err != nil {
+				break // stopped: whoever coordinates next finds the topic gone, too
+			}
+		}
+	}
+}
+
+func (g *groupPart) groupIDs() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.coord.Store().Groups()
+}
+
+// committedParts lists the partitions of a topic that a group has committed offsets of.
+func (g *groupPart) committedParts(id, topic string) []group.Part {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var parts []group.Part
+	for _, o := range g.coord.Store().Offsets(id) {
+		if o.Topic == topic {
+			parts = append(parts, group.Part{Topic: o.Topic, Partition: o.Partition})
+		}
+	}
+	return parts
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/host/oshost"
+	"github.com/weirmq/weir/node"
+)
+
+func serverCommand() *cobra.Command {
+	var c serverConfig
+	cmd := &cobra.Command{
+		Use:   "server",
+		Short: "Run a node: broker and controller in one process",
+		Long: `Run one process that is broker and controller, with everything under --data.
+
+Each setting is a flag, an environment variable (--upload-age is WEIR_UPLOAD_AGE) or a line of the
+--config file; a flag wins over the variable, that over the file. Sizes read like 512MiB.
+
+Ctrl-C or SIGTERM drains the node: requests in work are answered, everything is uploaded, and the
+next start has nothing to recover. A second signal ends it at once; nothing acknowledged is lost.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.load(cmd.Flags()); err != nil {
+				return err
+			}
+			return runServer(&c)
+		},
+	}
+	c.flags(cmd.Flags())
+	return cmd
+}
+
+// runServer starts the node, prints the ready line, and waits for a signal or for the node's own end.
+func runServer(c *serverConfig) error {
+	start := time.Now()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	cfg, err := c.node()
+	if err != nil {
+		return err
+	}
+	h, err := oshost.New(oshost.Config{Data: c.Data, Node: "weir", Log: slog.NewTextHandler(os.Stderr, nil)})
+	if err != nil {
+		return err
+	}
+	if cfg.Store, err = c.openStore(h); err != nil {
+		return err
+	}
+	var current atomic.Pointer[node.Node]
+	side, err := startHTTP(c.HTTP, current.Load)
+	if err != nil {
+		return err
+	}
+	defer side.stop()
+
+	n, err := onHost(h, func(sc *host.Scope) (*node.Node, error) { return node.Start(sc, h, cfg) })
+	if err != nil {
+		return err
+	}
+	current.Store(n)
+	side.ready.Store(true)
+	fmt.Printf("weir ready: kafka %s, http %s, data %s, cluster %s, node %d, %s in %s\n",
+		n.Advertised(), orNone(c.HTTP), c.Data, n.ClusterID(), n.ID(), n.RecoveredLine(),
+		time.Since(start).Round(time.Millisecond))
+	return waitForEnd(h, n, side, signals)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "off"
+	}
+	return s
+}
+
+// waitForEnd returns when the node has drained after a signal, or ended by itself.
+func waitForEnd(h *oshost.Host, n *node.Node, side *httpSide, signals <-chan os.Signal) error {
+	failed := make(chan error, 1)
+	h.Go(nil, "server.failed", func(sc *host.Scope) { failed <- n.Failed(sc) })
+	select {
+	case err := <-failed:
+		return fmt.Errorf("the node ended: %w", err)
+	case sig := <-signals:
+		side.ready.Store(false)
+		slog.New(slog.NewTextHandler(os.Stderr, nil)).Info("draining", "signal", sig.String())
+	}
+	stopped := make(chan error, 1)
+	h.Go(nil, "server.stop", func(sc *host.Scope) { stopped <- n.Stop(sc) })
+	select {
+	case err := <-stopped:
+		if err != nil {
+			return err
+		}
+		h.Close(nil)
+		return nil
+	case <-signals:
+		return errors.New("ended by a second signal; the next start recovers from the WAL")
+	}
+}
+
+// onHost runs fn as a task of h and waits for it.
+func onHost[T any](h *oshost.Host, fn func(*host.Scope) (T, error)) (T, error) {
+	type outcome struct {
+		v   T
+		err error
+	}
+	done := make(chan outcome, 1)
+	h.Go(nil, "command", func(sc *host.Scope) {
+		v, err := fn(sc)
+		done <- outcome{v, err}
+	})
+	o := <-done
+	return o.v, o.err
+}

@@ -1,0 +1,69 @@
+package node
+
+import (
+	"time"
+
+	"github.com/weirmq/weir/broker"
+	"github.com/weirmq/weir/objectstore"
+	"github.com/weirmq/weir/stream"
+)
+
+// Config is what a node is told. The caller fills in all of it; sizes are in bytes.
+type Config struct {
+	NodeID        int32 // of a node without an identity yet; ignored afterwards
+	Listen        string
+	AdvertiseHost string
+	AdvertisePort int32
+	AutoCreate    bool
+	// GroupInitialDelay is how long an empty consumer group waits for more members to join.
+	GroupInitialDelay time.Duration
+
+	// Store is where objects go; nil means the embedded file store on the volume "store".
+	Store      objectstore.Store
+	StoreLabel string // what messages call the embedded store
+
+	Memory      int64         // for slabs, caches and requests
+	SlabBytes   int           // one slab, at most 16 MiB; bounds a frame and so a batch
+	WALCapacity int64         // of a new ring
+	MetaBytes   int64         // of the controller's ring when it is created
+	UploadAge   time.Duration // upload records this long after their append
+	UploadBytes int64         // or when so many wait
+	ObjectBytes int64         // about the most records in one object
+}
+
+// Default returns the configuration of a server on a machine that gives it memory bytes.
+func Default(memory int64) Config {
+	return Config{
+		NodeID: 1, Listen: "127.0.0.1:9092", AutoCreate: true, GroupInitialDelay: 500 * time.Millisecond, Memory: memory,
+		SlabBytes: 16 << 20, WALCapacity: 1 << 30, MetaBytes: 64 << 20,
+		UploadAge: 10 * time.Second, UploadBytes: 64 << 20, ObjectBytes: 256 << 20,
+	}
+}
+
+// slabsMin is what a WAL needs to fill one frame while another is written and a third is read.
+const slabsMin = 4
+
+// slabs is how many slabs half of the memory gives.
+func (c *Config) slabs() int {
+	return max(slabsMin, int(c.Memory/2/int64(c.SlabBytes)))
+}
+
+// broker is the broker's share: half of the memory is slabs, an eighth each are requests, blocks read
+// from objects, and cold reads under way; a sixteenth are object indexes.
+func (c *Config) broker() broker.Config {
+	return broker.Config{
+		Listen: c.Listen, AdvertiseHost: c.AdvertiseHost, AdvertisePort: c.AdvertisePort,
+		AutoCreate: c.AutoCreate, Partitions: 1, GroupInitialDelay: c.GroupInitialDelay,
+		RequestMemory: max(c.Memory/8, requestMemoryMin),
+		WALCapacity:   c.WALCapacity,
+		Stream: stream.Config{
+			UploadAge: c.UploadAge, UploadBytes: c.UploadBytes, ObjectBytes: c.ObjectBytes,
+			IndexCacheBytes: c.Memory / 16, BlockCacheBytes: c.Memory / 8, ColdBytes: max(c.Memory/8, coldMemoryMin),
+		},
+	}
+}
+
+const (
+	requestMemoryMin = 64 << 20 // the largest request must fit
+	coldMemoryMin    = 16 << 20 // the largest batch must fit
+)

@@ -1,0 +1,194 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/weirmq/weir/broker"
+	"github.com/weirmq/weir/controller"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/objectstore"
+	"github.com/weirmq/weir/objectstore/filestore"
+	"github.com/weirmq/weir/wal"
+)
+
+// Volumes of a node.
+const (
+	volumeNode  = "node"
+	volumeMeta  = "meta"
+	volumeStore = "store"
+)
+
+// storeCallMax bounds one call to the object store with its retries; the stream engine tries again.
+const storeCallMax = 2 * time.Minute
+
+// Node is one running weir.
+type Node struct {
+	h          host.Host
+	cfg        Config
+	identity   Identity
+	cluster    metadata.UUID
+	lock       io.Closer
+	node       host.Volume
+	known      bool // the node had an identity before this start
+	controller *controller.Controller
+	store      *objectstore.Metered
+	broker     *broker.Broker
+	ended      host.Future[struct{}] // Stop is done
+}
+
+// ErrInUse is returned when another process has the data directory.
+var ErrInUse = errors.New("node: the data is in use by another weir")
+
+// Start brings a node up and returns when it serves. The node outlives the caller's scope: it runs until
+// Stop or its own failure. After an error the process should end; nothing that was there is lost.
+func Start(sc *host.Scope, h host.Host, cfg Config) (*Node, error) {
+	n := &Node{h: h, cfg: cfg}
+	var started host.Future[struct{}]
+	started.Init(h)
+	n.ended.Init(h)
+	h.Go(nil, "node", func(root *host.Scope) {
+		err := n.start(root)
+		started.Complete(struct{}{}, err)
+		if err == nil {
+			_, err = n.ended.Wait(root, 0) // root ends with this task, and every task of the node with it
+		}
+		if err != nil && n.lock != nil {
+			n.lock.Close()
+		}
+	})
+	if _, err := started.Wait(sc, 0); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) start(sc *host.Scope) error {
+	if err := n.claim(sc); err != nil {
+		return err
+	}
+	if err := n.startController(sc); err != nil {
+		return err
+	}
+	store, err := n.openStore(sc)
+	if err != nil {
+		return err
+	}
+	n.store = store
+	slabs, err := wal.NewSlabPool(n.h, n.cfg.slabs(), n.cfg.SlabBytes)
+	if err != nil {
+		return fmt.Errorf("take memory for slabs: %w", err)
+	}
+	cfg := n.cfg.broker()
+	cfg.NodeID, cfg.Disk, cfg.Slabs = n.identity.Node, n.identity.Disk, slabs
+	retrying := objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: storeCallMax})
+	n.broker = broker.New(n.h, cfg, n.controller, retrying)
+	return n.broker.Start(sc)
+}
+
+// claim takes the lock, which proves that the last run on this data is dead, and reads the identity.
+func (n *Node) claim(sc *host.Scope) error {
+	vol, err := n.h.Disk().Volume(sc, volumeNode)
+	if err != nil {
+		return fmt.Errorf("open the data: %w", err)
+	}
+	if n.lock, err = vol.Lock("lock"); errors.Is(err, host.ErrLocked) {
+		return ErrInUse
+	} else if err != nil {
+		return fmt.Errorf("lock the data: %w", err)
+	}
+	n.node = vol
+	n.identity, n.known, err = loadIdentity(vol)
+	return err
+}
+
+// ErrMetadataLost is returned when a node that has an identity finds no metadata.
+var ErrMetadataLost = errors.New("node: the metadata volume is blank, but this node belongs to a cluster; restore the volume")
+
+// startController opens the metadata, and gives a new node its identity once it has a cluster.
+func (n *Node) startController(sc *host.Scope) error {
+	vol, err := n.h.Disk().Volume(sc, volumeMeta)
+	if err != nil {
+		return fmt.Errorf("open the metadata volume: %w", err)
+	}
+	if n.known {
+		names, err := vol.List("")
+		if err != nil {
+			return fmt.Errorf("look at the metadata volume: %w", err)
+		}
+		if len(names) == 0 {
+			return fmt.Errorf("%w (cluster %s)", ErrMetadataLost, n.identity.Cluster)
+		}
+	}
+	n.controller, err = controller.Open(sc, n.h, controller.Config{
+		Volume: volumeMeta, Cluster: n.identity.Cluster, LogBytes: n.cfg.MetaBytes, SlabBytes: min(n.cfg.SlabBytes, 1<<20),
+	})
+	if err != nil {
+		return err
+	}
+	n.controller.Read(func(s *metadata.State) { n.cluster, _ = s.Cluster() })
+	if n.known {
+		return nil
+	}
+	n.identity = Identity{Node: n.cfg.NodeID, Disk: n.controller.Disk(), Cluster: n.cluster}
+	return storeIdentity(n.node, n.identity)
+}
+
+// openStore returns the configured object store with retries and a meter, the embedded one by default.
+func (n *Node) openStore(sc *host.Scope) (*objectstore.Metered, error) {
+	inner := n.cfg.Store
+	if inner == nil {
+		vol, err := n.h.Disk().Volume(sc, volumeStore)
+		if err != nil {
+			return nil, fmt.Errorf("open the embedded object store: %w", err)
+		}
+		if inner, err = filestore.New(n.h, vol, "objects", n.cfg.StoreLabel); err != nil {
+			return nil, fmt.Errorf("open the embedded object store: %w", err)
+		}
+	}
+	return objectstore.WithMeter(n.h, inner), nil
+}
+
+// Stop drains the node: requests in work are answered, everything is uploaded, the logs get their clean
+// marks. It takes seconds; after an error the next start recovers what stayed in the WAL.
+func (n *Node) Stop(sc *host.Scope) error {
+	errBroker := n.broker.Stop(sc)
+	errController := n.controller.Close(sc)
+	errLock := n.lock.Close()
+	n.ended.Complete(struct{}{}, nil)
+	return errors.Join(errBroker, errController, errLock)
+}
+
+// Failed waits until the node ends by itself and returns why.
+func (n *Node) Failed(sc *host.Scope) error { return n.broker.Failed(sc) }
+
+// Advertised is the address that clients are told.
+func (n *Node) Advertised() string { return n.broker.Advertised() }
+
+// ClusterID is the cluster's id as Kafka clients see it.
+func (n *Node) ClusterID() string { return n.cluster.Base64() }
+
+// ID is the node's id.
+func (n *Node) ID() int32 { return n.identity.Node }
+
+// Broker returns the node's broker, for its numbers.
+func (n *Node) Broker() *broker.Broker { return n.broker }
+
+// Store returns the node's object store, for its numbers.
+func (n *Node) Store() *objectstore.Metered { return n.store }
+
+// RecoveredLine says in a few words what the start found in the WAL.
+func (n *Node) RecoveredLine() string {
+	r := n.broker.Recovery()
+	switch {
+	case r.Clean || r.Entries == 0 && r.Torn == 0 && r.Damaged == 0:
+		return "nothing to recover"
+	case r.Damaged > 0:
+		return fmt.Sprintf("recovered %d entries, %d DAMAGED parts of the WAL", r.Entries, r.Damaged)
+	default:
+		return fmt.Sprintf("recovered %d entries from %d MiB", r.Entries, r.Bytes>>20)
+	}
+}
