@@ -17,6 +17,7 @@ import (
 type model struct {
 	next  int64
 	log   []*modelRecord // placed and not dropped, in log order
+	acked int            // how many of log, from its front, were acknowledged or recovered
 	trim  wal.Position   // as the last Trim said
 	torn  int
 	laps  wal.Position
@@ -53,14 +54,10 @@ func (r *modelRecord) Durable(err error) {
 		return
 	}
 	r.acked = true
-	for _, q := range r.m.log { // AckOrder
-		if q == r {
-			break
-		}
-		if !q.acked {
-			r.fail = fmt.Errorf("record %d was acknowledged before %d", r.base, q.base)
-		}
+	if q := r.m.log[r.m.acked]; q != r {
+		r.fail = fmt.Errorf("record %d was acknowledged before %d", r.base, q.base)
 	}
+	r.m.acked++
 }
 
 // recovered compares what a recovery found with the model and forgets what it dropped.
@@ -91,7 +88,7 @@ func (m *model) recovered(rec *wal.Recovery) error {
 	if i < len(rec.Entries) {
 		return fmt.Errorf("record %d came back from nowhere", rec.Entries[i].Base)
 	}
-	m.log = kept
+	m.log, m.acked = kept, len(kept)
 	return nil
 }
 
@@ -143,10 +140,7 @@ func (m *model) life(h host.Host, sc *host.Scope, draw *lifePlan) error {
 
 // trimSome trims below a record somewhere in the durable part.
 func (m *model) trimSome(l *wal.Log, percent int) {
-	n := 0
-	for n < len(m.log) && m.log[n].acked {
-		n++
-	}
+	n := m.acked
 	if n == 0 {
 		return
 	}

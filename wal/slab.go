@@ -165,8 +165,9 @@ func (s *Slab) Release(k Holder) {
 	}
 	s.life++
 	if p.Poison {
-		for i := range s.mem {
-			s.mem[i] = poison
+		s.mem[0] = poison
+		for n := 1; n < len(s.mem); n *= 2 {
+			copy(s.mem[n:], s.mem[:n])
 		}
 	}
 	p.free = append(p.free, s)
