@@ -96,6 +96,7 @@ func TestTheSameSeedGivesTheSameRun(t *testing.T) {
 	if first.Events() < 10_000 || len(first.Checkpoints()) != int(first.Events()/1024) {
 		t.Fatalf("only %d events, %d checkpoints", first.Events(), len(first.Checkpoints()))
 	}
+	t.Logf("%d events, hash %016x", first.Events(), first.Hash())
 	again := history(t, 1, nil)
 	if first.Hash() != again.Hash() || !slices.Equal(first.Checkpoints(), again.Checkpoints()) {
 		t.Error("the same seed gave another run")

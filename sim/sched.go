@@ -108,7 +108,7 @@ func (w *World) idle(limit host.Time) error {
 	return w.failure
 }
 
-// After has the scheduler call fn when d of world time has passed. fn is no task: it must not block.
+// After has the scheduler call fn when d nanoseconds of world time have passed. fn is no task: it must not block.
 // Nemeses kill, boot, pause and partition from here.
 func (w *World) After(d host.Time, fn func()) { w.arm(&timer{fire: fn}, w.now+d) }
 

@@ -162,7 +162,8 @@ func (v *Volume) parent(path string, create bool) (*inode, string, error) {
 	return at, names[len(names)-1], nil
 }
 
-// crash resolves what inc left unsynced.
+// crash resolves what inc left unsynced. Names are not told apart by who made them: on a volume that two
+// machines hold, a crash of one settles the pending names of both.
 func (v *Volume) crash(inc *incarnation, fate Fate) {
 	l := v.w.castLot(inc.m, fate)
 	dirty := v.dirty

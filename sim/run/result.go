@@ -1,0 +1,93 @@
+package run
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/sim/workload"
+)
+
+// Hash is a rolling hash; as text it is 16 hex digits.
+type Hash uint64
+
+// String returns the 16 hex digits.
+func (h Hash) String() string { return fmt.Sprintf("%016x", uint64(h)) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *Hash) UnmarshalText(p []byte) error {
+	n, err := strconv.ParseUint(string(p), 16, 64)
+	if err != nil || len(p) != 16 {
+		return fmt.Errorf("hash %q is not 16 hex digits", p)
+	}
+	*h = Hash(n)
+	return nil
+}
+
+// Fired is how often one fault was injected.
+type Fired struct {
+	Fault string `json:"fault"`
+	Count uint64 `json:"count"`
+}
+
+// Result is what one seed came to, as it travels from a child to its sweep.
+type Result struct {
+	Seed     uint64        `json:"seed"`
+	Hash     Hash          `json:"hash"`
+	Events   uint64        `json:"events"`
+	Virtual  time.Duration `json:"virtual_ns"` // of the judged run
+	Wall     time.Duration `json:"wall_ns"`    // of everything: crash points, run, verdict
+	Ops      int           `json:"ops"`        // of clients
+	Counts   check.Counts  `json:"counts"`
+	Fired    []Fired       `json:"fired"`   // faults, those that never fired included
+	Crashes  []string      `json:"crashes"` // the call site of each crash
+	Objects  int           `json:"objects"` // put
+	Restarts int           `json:"restarts"`
+
+	// Failure says why the seed failed, the cause in its first line; "" = it passed.
+	Failure string `json:"failure,omitempty"`
+	// Parted: two processes with this seed went different ways. Then a run in one process may well pass.
+	Parted bool `json:"parted,omitempty"`
+	// Checkpoints are the hashes after every 1,024 events.
+	Checkpoints []Hash `json:"checkpoints,omitempty"`
+}
+
+// OK tells whether the seed passed.
+func (r *Result) OK() bool { return r.Failure == "" }
+
+// Cause is the first line of the failure.
+func (r *Result) Cause() string {
+	line, _, _ := strings.Cut(r.Failure, "\n")
+	return line
+}
+
+// Replay is the command that runs the seed again.
+func (r *Result) Replay() string {
+	if r.Parted {
+		return fmt.Sprintf("weir sim sweep --seeds %d..%d", r.Seed, r.Seed)
+	}
+	return fmt.Sprintf("weir sim run --seed %d", r.Seed)
+}
+
+// fill takes over what a run came to.
+func (r *Result) fill(from *workload.Result) {
+	r.Hash, r.Events, r.Virtual, r.Ops = Hash(from.Hash), from.Events, from.Virtual, from.Ops
+	r.Crashes, r.Objects, r.Restarts = from.Crashes, from.Objects, from.Restarts
+	for _, f := range from.Fired {
+		r.Fired = append(r.Fired, Fired{f.Fault.String(), f.Count})
+	}
+	if from.Verdict != nil {
+		r.Counts = from.Verdict.Counts
+	}
+	if from.Err != nil {
+		r.Failure = from.Err.Error()
+		if v := from.Verdict; v != nil && len(v.Violations) > 0 {
+			r.Failure = v.Violations[0].String() + "\n" + r.Failure
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package run
+
+import (
+	"io"
+	"strconv"
+
+	"github.com/weirmq/weir/sim"
+)
+
+// tracer writes one line for each event:
+//
+//	number  virtual seconds  kind  who  a  b  hash  task that runs or ran last
+//
+// The words of an event are in hex; package sim says at each of its kinds what they are. Two runs with one
+// seed write the same lines, so that the first line that differs is the first event that does.
+type tracer struct {
+	w    io.Writer
+	task func() string
+	line []byte
+	err  error // the first one; nothing is written after it
+}
+
+func (t *tracer) event(e sim.Event) {
+	if t.err != nil {
+		return
+	}
+	b := strconv.AppendUint(t.line[:0], e.N, 10)
+	b = append(b, ' ')
+	b = appendSeconds(b, uint64(e.At))
+	b = append(b, ' ')
+	b = append(b, e.Kind.String()...)
+	for _, word := range [...]uint64{e.Who, e.A, e.B} {
+		b = append(b, ' ')
+		b = strconv.AppendUint(b, word, 16)
+	}
+	b = append(b, ' ')
+	b = appendHash(b, e.Hash)
+	b = append(b, ' ')
+	b = append(b, t.task()...)
+	t.line = append(b, '\n')
+	_, t.err = t.w.Write(t.line)
+}
+
+func appendSeconds(b []byte, ns uint64) []byte {
+	const second = 1_000_000_000
+	b = strconv.AppendUint(b, ns/second, 10)
+	at := len(b)
+	b = strconv.AppendUint(b, second+ns%second, 10)
+	b[at] = '.' // the leading 1 kept the zeros
+	return b
+}
+
+func appendHash(b []byte, h uint64) []byte {
+	const digits = "0123456789abcdef"
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, digits[h>>shift&15])
+	}
+	return b
+}
