@@ -178,12 +178,8 @@ func (e *Engine) die(err error) {
 // unplace takes entries of unknown outcome out of the index of a dead log: they are never read nor uploaded.
 func (e *Engine) unplace(r *rangeLog) {
 	i := r.find(r.durable)
-	for j := i; j < len(r.entries); j++ {
-		n := r.load(&r.entries[j])
-		r.pending -= int64(n)
-		e.ring.discharge(r.entries[j].at.Frame, n)
-		e.entries--
-	}
+	e.unload(r, r.entries[i:])
+	e.entries -= len(r.entries) - i
 	r.entries, r.end, r.closed = r.entries[:i], r.durable, true
 	e.recount()
 }

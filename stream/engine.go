@@ -175,11 +175,8 @@ func (e *Engine) Drop(id ID) {
 
 // discharge notes that the log owes nothing of r below end. The caller holds e.mu and recounts after.
 func (e *Engine) discharge(r *rangeLog, end int64) {
-	for i := r.find(r.discharged); i < len(r.entries) && r.entries[i].end() <= end; i++ {
-		n := r.load(&r.entries[i])
-		r.pending -= int64(n)
-		e.ring.discharge(r.entries[i].at.Frame, n)
-	}
+	i, j := r.find(r.discharged), r.find(end)
+	e.unload(r, r.entries[i:max(i, j)])
 	r.discharged = max(r.discharged, end)
 	e.forget(r)
 }
@@ -187,7 +184,20 @@ func (e *Engine) discharge(r *rangeLog, end int64) {
 func (e *Engine) dischargeState(r *rangeLog) {
 	if r.stateDue {
 		r.stateDue = false
-		e.ring.discharge(r.state.Frame, 0)
+		e.ring.discharge(r.state.Frame, 1, 0)
+	}
+}
+
+// unload takes entries of r off the frames that carry them.
+func (e *Engine) unload(r *rangeLog, entries []entry) {
+	for i := 0; i < len(entries); {
+		frame, n, bytes := entries[i].at.Frame, uint32(0), uint32(0)
+		for ; i < len(entries) && entries[i].at.Frame == frame; i++ {
+			n++
+			bytes += r.load(&entries[i])
+		}
+		r.pending -= int64(bytes)
+		e.ring.discharge(frame, n, bytes)
 	}
 }
 
@@ -270,6 +280,25 @@ func (e *Engine) trim() {
 	e.trimmed = to
 	e.mu.Unlock()
 	e.log.Trim(to)
+}
+
+// LossAccepted notes that an operator gave up what a range's hole lost (AcceptLoss was applied): the hole is a
+// gap from now on, which reads skip when the catalog says so, and what lies above it in the log is let go.
+func (e *Engine) LossAccepted(id ID, epoch Epoch) {
+	e.mu.Lock()
+	if st := e.streams[id]; st != nil {
+		for _, r := range st.ranges {
+			if r.epoch == epoch && r.hole != nil && r.discharged >= min(r.hole.From, r.durable) {
+				e.discharge(r, r.end)
+				e.dischargeState(r)
+				e.entries -= len(r.entries)
+				r.hole, r.entries = nil, nil
+			}
+		}
+	}
+	e.recount()
+	e.mu.Unlock()
+	e.trim()
 }
 
 // Quarantined notes that metadata holds a quarantine object for what the hole of a range left in the log:

@@ -102,7 +102,8 @@ func (e *HoleError) Error() string {
 	if e.To != Unknown {
 		to = fmt.Sprint(e.To)
 	}
-	return fmt.Sprintf("stream: offsets from %d to %s of stream %d epoch %d are lost: %s", e.From, to, e.ID, e.Epoch, e.Why)
+	return fmt.Sprintf("stream: offsets from %d to %s of stream %d epoch %d are lost: %s",
+		e.From, to, e.ID, e.Epoch, e.Why)
 }
 
 // Is makes the error one of ErrHole.

@@ -97,15 +97,23 @@ func (b block) putHeader(p []byte) {
 	binary.LittleEndian.PutUint32(p[32:], b.size-blockHeaderSize-crcSize)
 }
 
+// checkCRC compares the CRC that ends p with that of the bytes before it.
+func checkCRC(what string, p []byte) error {
+	n := len(p) - crcSize
+	if got, want := crc32.Checksum(p[:n], castagnoli), binary.LittleEndian.Uint32(p[n:]); got != want {
+		return formatErr("%s CRC is %08x, computed %08x", what, want, got)
+	}
+	return nil
+}
+
 // checkBlock verifies that p is the block the index calls b: its CRC, its header, and that its entries tile
 // [start, end). A nil error means that walking it needs no further checks.
 func checkBlock(p []byte, b block) error {
 	if len(p) != int(b.size) || len(p) < blockHeaderSize+crcSize {
 		return formatErr("block has %d bytes, index says %d", len(p), b.size)
 	}
-	body := p[:len(p)-crcSize]
-	if got, want := crc32.Checksum(body, castagnoli), binary.LittleEndian.Uint32(p[len(p)-crcSize:]); got != want {
-		return formatErr("block CRC is %08x, computed %08x", want, got)
+	if err := checkCRC("block", p); err != nil {
+		return err
 	}
 	var header [blockHeaderSize]byte
 	b.putHeader(header[:])
@@ -123,7 +131,8 @@ func checkEntries(p []byte, b block) error {
 		}
 		h := getEntryHeader(p)
 		if h.base != next || h.epoch != b.epoch || uint64(h.length) > uint64(len(p)-entryHeaderSize) {
-			return formatErr("entry at offset %d, epoch %d, %d bytes does not follow offset %d", h.base, h.epoch, h.length, next)
+			return formatErr("entry at offset %d, epoch %d, %d bytes does not follow offset %d",
+				h.base, h.epoch, h.length, next)
 		}
 		if (h.count == 0) != (b.kind == blockCheckpoint) {
 			return formatErr("entry at offset %d has %d records", h.base, h.count)
@@ -169,8 +178,8 @@ func decodeIndex(p []byte, length int64) ([]block, error) {
 	if len(p) < indexHeaderSize+crcSize {
 		return nil, formatErr("index cut short")
 	}
-	if got, want := crc32.Checksum(p[:len(p)-crcSize], castagnoli), binary.LittleEndian.Uint32(p[len(p)-crcSize:]); got != want {
-		return nil, formatErr("index CRC is %08x, computed %08x", want, got)
+	if err := checkCRC("index", p); err != nil {
+		return nil, err
 	}
 	if binary.LittleEndian.Uint32(p) != indexMagic {
 		return nil, formatErr("index has a wrong magic")
@@ -224,7 +233,8 @@ func checkIndex(blocks []block, length int64) error {
 		data := b.kind == blockData && b.start >= 0 && b.end > b.start && b.entries > 0
 		checkpoint := b.kind == blockCheckpoint && b.start >= 0 && b.end == b.start && b.entries == 1
 		if !data && !checkpoint {
-			return formatErr("block %d of kind %d has offsets [%d, %d) and %d entries", i, b.kind, b.start, b.end, b.entries)
+			return formatErr("block %d of kind %d has offsets [%d, %d) and %d entries",
+				i, b.kind, b.start, b.end, b.entries)
 		}
 		if i > 0 && !blocks[i-1].before(b) {
 			return formatErr("block %d is out of order", i)
@@ -277,11 +287,12 @@ func decodeFooter(p []byte, size int64) (footer, error) {
 	if len(p) != footerSize || string(p[:8]) != footerMagic {
 		return footer{}, formatErr("footer has a wrong magic")
 	}
-	if got, want := crc32.Checksum(p[:footerSize-crcSize], castagnoli), binary.LittleEndian.Uint32(p[footerSize-crcSize:]); got != want {
-		return footer{}, formatErr("footer CRC is %08x, computed %08x", want, got)
+	if err := checkCRC("footer", p); err != nil {
+		return footer{}, err
 	}
 	version, length := binary.LittleEndian.Uint16(p[8:]), binary.LittleEndian.Uint16(p[10:])
-	if features := binary.LittleEndian.Uint32(p[12:]); version != formatVersion || length != footerSize || features != 0 {
+	features := binary.LittleEndian.Uint32(p[12:])
+	if version != formatVersion || length != footerSize || features != 0 {
 		return footer{}, fmt.Errorf("%w: version %d, features %#x", ErrVersion, version, features)
 	}
 	f := footer{

@@ -191,7 +191,8 @@ func FuzzDecodeIndex(f *testing.F) {
 func FuzzCheckBlock(f *testing.F) {
 	p, blocks := sampleObject()
 	for _, b := range blocks {
-		f.Add(p[b.position:b.position+int64(b.size)], uint64(b.stream), int32(b.epoch), b.start, b.end, b.maxTs, b.entries, byte(b.kind))
+		f.Add(p[b.position:b.position+int64(b.size)], uint64(b.stream), int32(b.epoch), b.start, b.end, b.maxTs,
+			b.entries, byte(b.kind))
 	}
 	f.Fuzz(func(t *testing.T, p []byte, stream uint64, epoch int32, start, end, maxTs int64, entries uint32, kind byte) {
 		if len(p) >= crcSize {

@@ -114,9 +114,11 @@ func (st *streamLog) last() *rangeLog {
 // add puts r behind the other ranges.
 func (st *streamLog) add(r *rangeLog) {
 	if p := st.last(); p != nil {
-		invariant.Check(p.closed, invariant.SealFinal, "stream %d epoch %d opens while epoch %d is open", st.id, r.epoch, p.epoch)
+		invariant.Check(p.closed, invariant.SealFinal, "stream %d epoch %d opens while epoch %d is open",
+			st.id, r.epoch, p.epoch)
 		invariant.Check(r.epoch > p.epoch && r.start >= p.end, invariant.EpochOrder,
-			"stream %d epoch %d at offset %d follows epoch %d that ends at %d", st.id, r.epoch, r.start, p.epoch, p.end)
+			"stream %d epoch %d at offset %d follows epoch %d that ends at %d",
+			st.id, r.epoch, r.start, p.epoch, p.end)
 	}
 	st.ranges = append(st.ranges, r)
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -124,7 +125,8 @@ func (l Location) damage(position int64, why string, err error) *DamageError {
 // dataFrom returns id's data blocks in the object at loc that hold offset from or what follows it there.
 func dataFrom(blocks []block, id ID, loc Location, from int64) []block {
 	i, _ := slices.BinarySearchFunc(blocks, from, func(b block, from int64) int {
-		if b.stream < id || b.stream == id && (b.epoch < loc.Epoch || b.epoch == loc.Epoch && b.end <= from && b.kind == blockData) {
+		c := cmp.Or(cmp.Compare(b.stream, id), cmp.Compare(b.epoch, loc.Epoch))
+		if c < 0 || c == 0 && b.kind == blockData && b.end <= from {
 			return -1
 		}
 		return 1

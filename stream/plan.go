@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/wal"
@@ -60,11 +61,10 @@ func (e *Engine) choose(what scope) []part {
 	cut := e.ring.cut(e.cfg.ObjectBytes)
 	var parts []part
 	for _, r := range e.owing {
-		i := r.find(r.discharged)
-		j, stop := i, r.stop()
-		for j < len(r.entries) && r.entries[j].end() <= stop && r.entries[j].at.Frame < cut {
-			j++
-		}
+		i, stop := r.find(r.discharged), r.stop()
+		j := i + sort.Search(len(r.entries)-i, func(k int) bool {
+			return r.entries[i+k].end() > stop || r.entries[i+k].at.Frame >= cut
+		})
 		pt := part{r: r, start: r.committed, end: r.committed, entries: r.entries[i:j:j]}
 		switch {
 		case j > i:
@@ -181,7 +181,8 @@ func (e *Engine) restoreShadow(sc *host.Scope, r *rangeLog, at int64) error {
 		return err // with ErrNoObject the state is an empty stream's, at offset 0
 	}
 	if e.cfg.NewShadow == nil {
-		return fmt.Errorf("%w: stream %d epoch %d was opened without a shadow and Config.NewShadow is nil", errState, r.st.id, r.epoch)
+		return fmt.Errorf("%w: stream %d epoch %d was opened without a shadow and Config.NewShadow is nil",
+			errState, r.st.id, r.epoch)
 	}
 	shadow, err := e.cfg.NewShadow(r.st.id, r.epoch, from, state)
 	if err != nil {

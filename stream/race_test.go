@@ -49,7 +49,8 @@ func osEngine(t testing.TB) (*oshost.Host, *stream.Engine, *lockedCatalog) {
 	require.NoError(t, err)
 	pool.Poison = true
 	cfg := wal.Config{Capacity: 8 << 20, Slabs: pool}
-	require.NoError(t, wal.Format(nil, h, vol, "wal", cfg, wal.Identity{WAL: wal.UUID{1}, Generation: 1, BrokerEpoch: 1}))
+	id := wal.Identity{WAL: wal.UUID{1}, Generation: 1, BrokerEpoch: 1}
+	require.NoError(t, wal.Format(nil, h, vol, "wal", cfg, id))
 	log, rec, err := wal.Open(nil, h, vol, "wal", cfg, wal.Expect{WAL: wal.UUID{1}})
 	require.NoError(t, err)
 	store, err := filestore.New(h, vol, "store", "test store")

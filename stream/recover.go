@@ -156,8 +156,9 @@ type scan struct {
 
 func newScan(info RangeInfo) *scan {
 	at := max(info.Committed, info.Start)
-	return &scan{info: info, floor: max(at, info.LogStart), next: -1, r: &rangeLog{epoch: info.Epoch, start: info.Start,
-		end: at, durable: at, committed: at, discharged: at, closed: true}}
+	r := &rangeLog{epoch: info.Epoch, start: info.Start, closed: true,
+		end: at, durable: at, committed: at, discharged: at}
+	return &scan{info: info, floor: max(at, info.LogStart), next: -1, r: r}
 }
 
 // take judges the next entry of the range and reports whether it is kept.
@@ -194,7 +195,8 @@ func (s *scan) take(f *wal.Found) bool {
 func (s *scan) lose(f *wal.Found) {
 	s.seen, s.newest = true, max(s.newest, f.Frame)
 	end := f.Base + int64(f.Count)
-	if f.Kind == wal.KindState || end <= s.info.Committed || s.info.End != Open && f.Base >= s.info.End || end <= s.info.LogStart {
+	beyond := s.info.End != Open && f.Base >= s.info.End
+	if f.Kind == wal.KindState || end <= max(s.info.Committed, s.info.LogStart) || beyond {
 		return
 	}
 	s.puncture(f.Base, end, fmt.Sprintf("the log is damaged at position %d", f.Position()))

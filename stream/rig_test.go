@@ -182,13 +182,15 @@ func (r *rig) boot(h host.Host, sc *host.Scope) error {
 	uuid := wal.UUID{r.walNo}
 	r.gen++
 	if r.born != r.walNo {
-		id := wal.Identity{Cluster: wal.UUID{9}, Volume: wal.UUID{8}, WAL: uuid, Broker: 1, BrokerEpoch: r.gen, Generation: r.gen}
+		id := wal.Identity{Cluster: wal.UUID{9}, Volume: wal.UUID{8}, WAL: uuid,
+			Broker: 1, BrokerEpoch: r.gen, Generation: r.gen}
 		if err := wal.Format(sc, h, vol, name, cfg, id); err != nil {
 			return fmt.Errorf("format: %w", err)
 		}
 		r.born = r.walNo
 	}
-	r.log, r.rec, err = wal.Open(nil, h, vol, name, cfg, wal.Expect{Cluster: wal.UUID{9}, WAL: uuid, Broker: 1, BrokerEpoch: r.gen, Generation: r.gen})
+	want := wal.Expect{Cluster: wal.UUID{9}, WAL: uuid, Broker: 1, BrokerEpoch: r.gen, Generation: r.gen}
+	r.log, r.rec, err = wal.Open(nil, h, vol, name, cfg, want)
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
@@ -240,7 +242,7 @@ func (r *rig) find(id stream.ID) *expected {
 
 func (r *rig) reopen(sc *host.Scope, x *expected, end int64) error {
 	if end < x.acked {
-		return fmt.Errorf("AckedDurable: stream %d recovered to %d, acknowledged to %d; %+v %+v", x.id, end, x.acked, r.rec, r.cat.rangeInfos())
+		return fmt.Errorf("AckedDurable: stream %d recovered to %d, acknowledged to %d", x.id, end, x.acked)
 	}
 	i := slices.IndexFunc(x.list, func(s sample) bool { return s.base >= end })
 	if i >= 0 {
@@ -255,7 +257,8 @@ func (r *rig) reopen(sc *host.Scope, x *expected, end int64) error {
 	}
 	r.cat.seal(x.id, end)
 	x.next, x.acked, x.broken = end, end, false
-	x.s, err = r.e.Open(sc, stream.OpenRange{ID: x.id, Epoch: r.cat.streams[x.id].last().epoch, Start: end, LogStart: x.start, State: state})
+	epoch := r.cat.streams[x.id].last().epoch
+	x.s, err = r.e.Open(sc, stream.OpenRange{ID: x.id, Epoch: epoch, Start: end, LogStart: x.start, State: state})
 	return err
 }
 
@@ -280,7 +283,8 @@ func (r *rig) state(sc *host.Scope, x *expected, end int64) ([]byte, error) {
 		return nil, err
 	}
 	if want := x.shadowAt(end); *want != *sh.(*shadow) {
-		return nil, fmt.Errorf("StateAtStart: stream %d at %d: rebuilt %v, replay from 0 gives %v", x.id, end, *sh.(*shadow), *want)
+		return nil, fmt.Errorf("StateAtStart: stream %d at %d: rebuilt %v, replay from 0 gives %v",
+			x.id, end, *sh.(*shadow), *want)
 	}
 	return sh.Snapshot(), nil
 }

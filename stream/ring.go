@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -53,13 +54,13 @@ func (g *ring) find(pos wal.Position) *frameRef {
 	return &g.frames[g.head+i]
 }
 
-// discharge takes one entry off the frame at pos.
-func (g *ring) discharge(pos wal.Position, bytes uint32) {
+// discharge takes n entries off the frame at pos.
+func (g *ring) discharge(pos wal.Position, n, bytes uint32) {
 	f := g.find(pos)
-	if f == nil || f.owed == 0 {
-		panic("invariant TrimBelowCommit: an entry is discharged twice")
+	if f == nil || f.owed < n || f.bytes < bytes {
+		invariant.Fail(invariant.TrimBelowCommit, "entries of the frame at position %d are discharged twice", pos)
 	}
-	f.owed--
+	f.owed -= n
 	f.bytes -= bytes
 	for g.head < len(g.frames) && g.frames[g.head].owed == 0 {
 		g.head++

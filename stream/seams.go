@@ -132,7 +132,7 @@ type Config struct {
 	RetryMin    time.Duration // first wait after a failed upload; 100 ms
 	RetryMax    time.Duration // longest wait; 5 s
 
-	MaxEntries      int   // most entries the index holds; appends wait; 2 Mi
+	MaxEntries      int   // most entries the index holds; appends wait; 1 Mi
 	IndexCacheBytes int64 // decoded object indexes; 32 MiB
 	BlockCacheBytes int64 // blocks read from objects; 64 MiB
 	ColdBytes       int64 // bytes that cold reads may hold at one time; 64 MiB
@@ -152,7 +152,7 @@ func (c *Config) setDefaults() {
 	def(&c.BlockBytes, 512<<10)
 	def(&c.RetryMin, 100*time.Millisecond)
 	def(&c.RetryMax, 5*time.Second)
-	def(&c.MaxEntries, 2<<20)
+	def(&c.MaxEntries, 1<<20)
 	def(&c.IndexCacheBytes, 32<<20)
 	def(&c.BlockCacheBytes, 64<<20)
 	def(&c.ColdBytes, 64<<20)

@@ -38,9 +38,14 @@ func (s *Stream) entryAt(sc *host.Scope, at int64, err error) (*Read, error) {
 	return rd, err
 }
 
+type (
+	wantFunc  = func(maxTs int64) bool
+	visitFunc = func(base, maxTs int64) (more bool)
+)
+
 // walk visits the entries from the log start offset on whose max timestamp is wanted, until visit says stop.
 // What is wanted is asked for whole objects and blocks first.
-func (e *Engine) walk(sc *host.Scope, id ID, want func(int64) bool, visit func(base, maxTs int64) bool) error {
+func (e *Engine) walk(sc *host.Scope, id ID, want wantFunc, visit visitFunc) error {
 	pos, limit := e.bounds(id)
 	for pos < limit {
 		next, stop := e.walkIndex(id, pos, limit, want, visit)
@@ -89,7 +94,7 @@ func (e *Engine) bounds(id ID) (int64, int64) {
 }
 
 // walkIndex visits the entries that the index has from pos on and returns where they end.
-func (e *Engine) walkIndex(id ID, pos, limit int64, want func(int64) bool, visit func(base, maxTs int64) bool) (int64, bool) {
+func (e *Engine) walkIndex(id ID, pos, limit int64, want wantFunc, visit visitFunc) (int64, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	st := e.streams[id]
@@ -110,8 +115,9 @@ func (e *Engine) walkIndex(id ID, pos, limit int64, want func(int64) bool, visit
 	return pos, false
 }
 
-func (e *Engine) walkObject(sc *host.Scope, id ID, pos int64, loc Location, want func(int64) bool,
-	visit func(base, maxTs int64) bool) (bool, error) {
+func (e *Engine) walkObject(
+	sc *host.Scope, id ID, pos int64, loc Location, want wantFunc, visit visitFunc,
+) (bool, error) {
 	blocks, err := e.index(sc, loc)
 	if err != nil {
 		return false, withID(err, id)

@@ -121,7 +121,8 @@ func (e *Engine) upload(sc *host.Scope, what scope) (bool, error) {
 		return false, e.fatal(fmt.Errorf("stream: commit object %s: %w", p.key, err))
 	}
 	if len(verdicts) != len(p.parts) {
-		return false, fmt.Errorf("stream: commit of object %s: %d verdicts for %d entries", p.key, len(verdicts), len(p.parts))
+		return false, fmt.Errorf("stream: commit of object %s: %d verdicts for %d entries",
+			p.key, len(verdicts), len(p.parts))
 	}
 	e.settle(p, verdicts)
 	e.setPlan(nil)
@@ -219,7 +220,8 @@ func (e *Engine) settle(p *plan, verdicts []Verdict) {
 				e.dischargeState(r)
 			}
 		default:
-			e.refuseLocked(r, fmt.Errorf("metadata answered %s to [%d, %d) of object %s", verdicts[i], pt.start, pt.end, p.key))
+			e.refuseLocked(r, fmt.Errorf("metadata answered %s to [%d, %d) of object %s",
+				verdicts[i], pt.start, pt.end, p.key))
 		}
 		r.st.prune()
 	}
@@ -325,7 +327,8 @@ func (e *Engine) refused() error {
 	defer e.mu.Unlock()
 	for _, r := range e.owing {
 		if r.refused {
-			return fmt.Errorf("%w: stream %d epoch %d from offset %d on, see the log", ErrRefused, r.st.id, r.epoch, r.committed)
+			return fmt.Errorf("%w: stream %d epoch %d from offset %d on, see the log",
+				ErrRefused, r.st.id, r.epoch, r.committed)
 		}
 		if r.hole != nil {
 			return fmt.Errorf("%w: %w", ErrRefused, r.hole)
