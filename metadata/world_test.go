@@ -132,7 +132,9 @@ func with(e *metadatapb.CommitEntry) *metadatapb.CommitEntry {
 	return e
 }
 
-func commit(b int32, e int64, wal byte, gen int64, seq uint64, list ...*metadatapb.CommitEntry) *metadatapb.CommitObject {
+func commit(
+	b int32, e int64, wal byte, gen int64, seq uint64, list ...*metadatapb.CommitEntry,
+) *metadatapb.CommitObject {
 	return &metadatapb.CommitObject{
 		Broker: b, Epoch: e, Wal: uid(wal), Generation: gen, Seq: seq,
 		Size: 1000 + seq, Crc: uint32(seq), Entries: list,
