@@ -144,7 +144,7 @@ func (w *World) site(reason string) string {
 	for {
 		f, more := frames.Next()
 		if f.Function != "" && !isOwn(f.Function) {
-			name := f.Function[strings.LastIndexByte(f.Function, '/')+1:]
+			name := fmt.Sprintf("%s:%d", f.Function[strings.LastIndexByte(f.Function, '/')+1:], f.Line)
 			if reason == "" {
 				return name
 			}
