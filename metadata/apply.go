@@ -65,6 +65,8 @@ func (s *State) dispatch(cmd *metadatapb.Command) *metadatapb.Result {
 		return s.setEndpoint(b.SetEndpoint)
 	case *metadatapb.Command_Fence:
 		return s.fence(b.Fence)
+	case *metadatapb.Command_AbandonWal:
+		return s.abandonWal(b.AbandonWal)
 	case *metadatapb.Command_AllocateProducerIds:
 		return s.allocateProducerIds(b.AllocateProducerIds)
 	case *metadatapb.Command_CreateWal:

@@ -50,7 +50,7 @@ func (s *State) walsFree(b *broker) []*wal {
 	var free []*wal
 	for _, w := range s.sortedWals() {
 		mine := w.held && w.holder == b.id
-		if w.broker == b.id && w.state != metadatapb.WalState_WAL_STATE_RELEASED && (mine || !w.held) {
+		if w.broker == b.id && w.state != metadatapb.WalState_WAL_STATE_RELEASED && !w.lost && (mine || !w.held) {
 			free = append(free, w)
 		}
 	}

@@ -30,7 +30,10 @@ func (s *State) target(id int32, recovering *wal) *wal {
 	}
 	var best *wal
 	for _, w := range s.sortedWals() {
-		if w.state == metadatapb.WalState_WAL_STATE_OPEN && w.heldBy(b) && (best == nil || w.opened > best.opened) {
+		// A resumed WAL with a range that stays closed because of a hole is written all the same (rule 38).
+		usable := w.state == metadatapb.WalState_WAL_STATE_OPEN ||
+			w.state == metadatapb.WalState_WAL_STATE_RECOVERING && w.resumed
+		if usable && w.heldBy(b) && (best == nil || w.opened > best.opened) {
 			best = w
 		}
 	}

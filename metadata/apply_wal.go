@@ -132,7 +132,7 @@ func (s *State) assignRecoverer(c *metadatapb.AssignRecoverer) *metadatapb.Resul
 	if !ok || w == nil {
 		return refuse(metadatapb.Refusal_REFUSAL_UNKNOWN_WAL, "no WAL %s", id)
 	}
-	if w.state != metadatapb.WalState_WAL_STATE_RECOVERING {
+	if w.state != metadatapb.WalState_WAL_STATE_RECOVERING || w.lost {
 		return refuse(metadatapb.Refusal_REFUSAL_WAL_STATE, "WAL %s is not to be recovered", id)
 	}
 	if w.heldBy(b) {

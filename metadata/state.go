@@ -77,6 +77,7 @@ type wal struct {
 	durable     uint64
 	clean       bool
 	opened      uint64
+	lost        bool // abandoned by an operator: nobody holds it again
 
 	// Derived from the streams, kept for speed.
 	streams map[uint64]int // ranges on this WAL by stream

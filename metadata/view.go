@@ -39,6 +39,7 @@ type WAL struct {
 	Holder      int32 // of use only if Held
 	HolderEpoch int64
 	Resumed     bool // the holder may write it (again)
+	Lost        bool // given up by an operator
 	Trim        uint64
 	Durable     uint64 // best evidence of durability, a position
 	Clean       bool   // nothing lies beyond Durable
@@ -171,7 +172,7 @@ func (s *State) WAL(id UUID) (WAL, bool) {
 	}
 	return WAL{
 		ID: w.id, Broker: w.broker, Volume: w.volume, Capacity: w.capacity, State: w.state,
-		Generation: w.generation, Held: w.held, Holder: w.holder, HolderEpoch: w.holderEpoch, Resumed: w.resumed,
+		Generation: w.generation, Held: w.held, Holder: w.holder, HolderEpoch: w.holderEpoch, Resumed: w.resumed, Lost: w.lost,
 		Trim: w.trim, Durable: w.durable, Clean: w.clean, OpenRanges: w.open,
 	}, true
 }

@@ -311,6 +311,7 @@ type Command struct {
 	//	*Command_Forget
 	//	*Command_ReleaseWal
 	//	*Command_AllocateProducerIds
+	//	*Command_AbandonWal
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -590,6 +591,15 @@ func (x *Command) GetAllocateProducerIds() *AllocateProducerIds {
 	return nil
 }
 
+func (x *Command) GetAbandonWal() *AbandonWal {
+	if x != nil {
+		if x, ok := x.Body.(*Command_AbandonWal); ok {
+			return x.AbandonWal
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -690,6 +700,10 @@ type Command_AllocateProducerIds struct {
 	AllocateProducerIds *AllocateProducerIds `protobuf:"bytes,33,opt,name=allocate_producer_ids,json=allocateProducerIds,proto3,oneof"`
 }
 
+type Command_AbandonWal struct {
+	AbandonWal *AbandonWal `protobuf:"bytes,34,opt,name=abandon_wal,json=abandonWal,proto3,oneof"`
+}
+
 func (*Command_InitCluster) isCommand_Body() {}
 
 func (*Command_Register) isCommand_Body() {}
@@ -737,6 +751,8 @@ func (*Command_Forget) isCommand_Body() {}
 func (*Command_ReleaseWal) isCommand_Body() {}
 
 func (*Command_AllocateProducerIds) isCommand_Body() {}
+
+func (*Command_AbandonWal) isCommand_Body() {}
 
 type ObjectID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2654,6 +2670,59 @@ func (x *ReleaseWal) GetGeneration() int64 {
 	return 0
 }
 
+// AbandonWal is an operator's word that the WAL's volume is lost. What it owed is marked as holes before.
+type AbandonWal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Wal           []byte                 `protobuf:"bytes,1,opt,name=wal,proto3" json:"wal,omitempty"`
+	Generation    int64                  `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AbandonWal) Reset() {
+	*x = AbandonWal{}
+	mi := &file_metadata_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AbandonWal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AbandonWal) ProtoMessage() {}
+
+func (x *AbandonWal) ProtoReflect() protoreflect.Message {
+	mi := &file_metadata_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AbandonWal.ProtoReflect.Descriptor instead.
+func (*AbandonWal) Descriptor() ([]byte, []int) {
+	return file_metadata_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *AbandonWal) GetWal() []byte {
+	if x != nil {
+		return x.Wal
+	}
+	return nil
+}
+
+func (x *AbandonWal) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 type AllocateProducerIds struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Broker        int32                  `protobuf:"varint,1,opt,name=broker,proto3" json:"broker,omitempty"`
@@ -2666,7 +2735,7 @@ type AllocateProducerIds struct {
 
 func (x *AllocateProducerIds) Reset() {
 	*x = AllocateProducerIds{}
-	mi := &file_metadata_proto_msgTypes[30]
+	mi := &file_metadata_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2747,7 @@ func (x *AllocateProducerIds) String() string {
 func (*AllocateProducerIds) ProtoMessage() {}
 
 func (x *AllocateProducerIds) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[30]
+	mi := &file_metadata_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2760,7 @@ func (x *AllocateProducerIds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllocateProducerIds.ProtoReflect.Descriptor instead.
 func (*AllocateProducerIds) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{30}
+	return file_metadata_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AllocateProducerIds) GetBroker() int32 {
@@ -2744,7 +2813,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_metadata_proto_msgTypes[31]
+	mi := &file_metadata_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2756,7 +2825,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[31]
+	mi := &file_metadata_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2769,7 +2838,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{31}
+	return file_metadata_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Result) GetIndex() uint64 {
@@ -2935,7 +3004,7 @@ type WalResult struct {
 
 func (x *WalResult) Reset() {
 	*x = WalResult{}
-	mi := &file_metadata_proto_msgTypes[32]
+	mi := &file_metadata_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3016,7 @@ func (x *WalResult) String() string {
 func (*WalResult) ProtoMessage() {}
 
 func (x *WalResult) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[32]
+	mi := &file_metadata_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3029,7 @@ func (x *WalResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WalResult.ProtoReflect.Descriptor instead.
 func (*WalResult) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{32}
+	return file_metadata_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WalResult) GetWal() []byte {
@@ -2994,7 +3063,7 @@ type RegisterResult struct {
 
 func (x *RegisterResult) Reset() {
 	*x = RegisterResult{}
-	mi := &file_metadata_proto_msgTypes[33]
+	mi := &file_metadata_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3006,7 +3075,7 @@ func (x *RegisterResult) String() string {
 func (*RegisterResult) ProtoMessage() {}
 
 func (x *RegisterResult) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[33]
+	mi := &file_metadata_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3019,7 +3088,7 @@ func (x *RegisterResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterResult.ProtoReflect.Descriptor instead.
 func (*RegisterResult) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{33}
+	return file_metadata_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RegisterResult) GetEpoch() int64 {
@@ -3049,7 +3118,7 @@ type RangeResult struct {
 
 func (x *RangeResult) Reset() {
 	*x = RangeResult{}
-	mi := &file_metadata_proto_msgTypes[34]
+	mi := &file_metadata_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3130,7 @@ func (x *RangeResult) String() string {
 func (*RangeResult) ProtoMessage() {}
 
 func (x *RangeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[34]
+	mi := &file_metadata_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3143,7 @@ func (x *RangeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RangeResult.ProtoReflect.Descriptor instead.
 func (*RangeResult) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{34}
+	return file_metadata_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RangeResult) GetStream() uint64 {
@@ -3125,7 +3194,7 @@ type SealedEntry struct {
 
 func (x *SealedEntry) Reset() {
 	*x = SealedEntry{}
-	mi := &file_metadata_proto_msgTypes[35]
+	mi := &file_metadata_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3137,7 +3206,7 @@ func (x *SealedEntry) String() string {
 func (*SealedEntry) ProtoMessage() {}
 
 func (x *SealedEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[35]
+	mi := &file_metadata_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3150,7 +3219,7 @@ func (x *SealedEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedEntry.ProtoReflect.Descriptor instead.
 func (*SealedEntry) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{35}
+	return file_metadata_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SealedEntry) GetStream() uint64 {
@@ -3198,7 +3267,7 @@ type SealRecoveredResult struct {
 
 func (x *SealRecoveredResult) Reset() {
 	*x = SealRecoveredResult{}
-	mi := &file_metadata_proto_msgTypes[36]
+	mi := &file_metadata_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3210,7 +3279,7 @@ func (x *SealRecoveredResult) String() string {
 func (*SealRecoveredResult) ProtoMessage() {}
 
 func (x *SealRecoveredResult) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[36]
+	mi := &file_metadata_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3223,7 +3292,7 @@ func (x *SealRecoveredResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealRecoveredResult.ProtoReflect.Descriptor instead.
 func (*SealRecoveredResult) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{36}
+	return file_metadata_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SealRecoveredResult) GetEntries() []*SealedEntry {
@@ -3249,7 +3318,7 @@ type CommitResult struct {
 
 func (x *CommitResult) Reset() {
 	*x = CommitResult{}
-	mi := &file_metadata_proto_msgTypes[37]
+	mi := &file_metadata_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3261,7 +3330,7 @@ func (x *CommitResult) String() string {
 func (*CommitResult) ProtoMessage() {}
 
 func (x *CommitResult) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[37]
+	mi := &file_metadata_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +3343,7 @@ func (x *CommitResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitResult.ProtoReflect.Descriptor instead.
 func (*CommitResult) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{37}
+	return file_metadata_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CommitResult) GetVerdicts() []Verdict {
@@ -3293,7 +3362,7 @@ type TrimResult struct {
 
 func (x *TrimResult) Reset() {
 	*x = TrimResult{}
-	mi := &file_metadata_proto_msgTypes[38]
+	mi := &file_metadata_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3305,7 +3374,7 @@ func (x *TrimResult) String() string {
 func (*TrimResult) ProtoMessage() {}
 
 func (x *TrimResult) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[38]
+	mi := &file_metadata_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3318,7 +3387,7 @@ func (x *TrimResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrimResult.ProtoReflect.Descriptor instead.
 func (*TrimResult) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{38}
+	return file_metadata_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TrimResult) GetLogStart() int64 {
@@ -3338,7 +3407,7 @@ type TopicResult struct {
 
 func (x *TopicResult) Reset() {
 	*x = TopicResult{}
-	mi := &file_metadata_proto_msgTypes[39]
+	mi := &file_metadata_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3419,7 @@ func (x *TopicResult) String() string {
 func (*TopicResult) ProtoMessage() {}
 
 func (x *TopicResult) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[39]
+	mi := &file_metadata_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3432,7 @@ func (x *TopicResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopicResult.ProtoReflect.Descriptor instead.
 func (*TopicResult) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{39}
+	return file_metadata_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TopicResult) GetId() []byte {
@@ -3390,7 +3459,7 @@ type ProducerIdsResult struct {
 
 func (x *ProducerIdsResult) Reset() {
 	*x = ProducerIdsResult{}
-	mi := &file_metadata_proto_msgTypes[40]
+	mi := &file_metadata_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3402,7 +3471,7 @@ func (x *ProducerIdsResult) String() string {
 func (*ProducerIdsResult) ProtoMessage() {}
 
 func (x *ProducerIdsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[40]
+	mi := &file_metadata_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3415,7 +3484,7 @@ func (x *ProducerIdsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProducerIdsResult.ProtoReflect.Descriptor instead.
 func (*ProducerIdsResult) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{40}
+	return file_metadata_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ProducerIdsResult) GetFirst() int64 {
@@ -3452,7 +3521,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_metadata_proto_msgTypes[41]
+	mi := &file_metadata_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3464,7 +3533,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[41]
+	mi := &file_metadata_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3477,7 +3546,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{41}
+	return file_metadata_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Snapshot) GetIndex() uint64 {
@@ -3574,7 +3643,7 @@ type Span struct {
 
 func (x *Span) Reset() {
 	*x = Span{}
-	mi := &file_metadata_proto_msgTypes[42]
+	mi := &file_metadata_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3586,7 +3655,7 @@ func (x *Span) String() string {
 func (*Span) ProtoMessage() {}
 
 func (x *Span) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[42]
+	mi := &file_metadata_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3599,7 +3668,7 @@ func (x *Span) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Span.ProtoReflect.Descriptor instead.
 func (*Span) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{42}
+	return file_metadata_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Span) GetFrom() uint64 {
@@ -3635,7 +3704,7 @@ type BrokerState struct {
 
 func (x *BrokerState) Reset() {
 	*x = BrokerState{}
-	mi := &file_metadata_proto_msgTypes[43]
+	mi := &file_metadata_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3647,7 +3716,7 @@ func (x *BrokerState) String() string {
 func (*BrokerState) ProtoMessage() {}
 
 func (x *BrokerState) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[43]
+	mi := &file_metadata_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3660,7 +3729,7 @@ func (x *BrokerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrokerState.ProtoReflect.Descriptor instead.
 func (*BrokerState) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{43}
+	return file_metadata_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *BrokerState) GetId() int32 {
@@ -3756,13 +3825,14 @@ type WalRecord struct {
 	Durable       uint64                 `protobuf:"varint,12,opt,name=durable,proto3" json:"durable,omitempty"`
 	Clean         bool                   `protobuf:"varint,13,opt,name=clean,proto3" json:"clean,omitempty"`
 	Opened        uint64                 `protobuf:"varint,14,opt,name=opened,proto3" json:"opened,omitempty"` // index of OpenWal
+	Lost          bool                   `protobuf:"varint,15,opt,name=lost,proto3" json:"lost,omitempty"`     // abandoned: nobody will hold it again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WalRecord) Reset() {
 	*x = WalRecord{}
-	mi := &file_metadata_proto_msgTypes[44]
+	mi := &file_metadata_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3774,7 +3844,7 @@ func (x *WalRecord) String() string {
 func (*WalRecord) ProtoMessage() {}
 
 func (x *WalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[44]
+	mi := &file_metadata_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3787,7 +3857,7 @@ func (x *WalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WalRecord.ProtoReflect.Descriptor instead.
 func (*WalRecord) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{44}
+	return file_metadata_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *WalRecord) GetId() []byte {
@@ -3888,6 +3958,13 @@ func (x *WalRecord) GetOpened() uint64 {
 	return 0
 }
 
+func (x *WalRecord) GetLost() bool {
+	if x != nil {
+		return x.Lost
+	}
+	return false
+}
+
 type TopicState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3903,7 +3980,7 @@ type TopicState struct {
 
 func (x *TopicState) Reset() {
 	*x = TopicState{}
-	mi := &file_metadata_proto_msgTypes[45]
+	mi := &file_metadata_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3915,7 +3992,7 @@ func (x *TopicState) String() string {
 func (*TopicState) ProtoMessage() {}
 
 func (x *TopicState) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[45]
+	mi := &file_metadata_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3928,7 +4005,7 @@ func (x *TopicState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopicState.ProtoReflect.Descriptor instead.
 func (*TopicState) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{45}
+	return file_metadata_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TopicState) GetId() []byte {
@@ -3992,7 +4069,7 @@ type ObjectRef struct {
 
 func (x *ObjectRef) Reset() {
 	*x = ObjectRef{}
-	mi := &file_metadata_proto_msgTypes[46]
+	mi := &file_metadata_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4004,7 +4081,7 @@ func (x *ObjectRef) String() string {
 func (*ObjectRef) ProtoMessage() {}
 
 func (x *ObjectRef) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[46]
+	mi := &file_metadata_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4017,7 +4094,7 @@ func (x *ObjectRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectRef.ProtoReflect.Descriptor instead.
 func (*ObjectRef) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{46}
+	return file_metadata_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ObjectRef) GetStart() int64 {
@@ -4065,7 +4142,7 @@ type RangeState struct {
 
 func (x *RangeState) Reset() {
 	*x = RangeState{}
-	mi := &file_metadata_proto_msgTypes[47]
+	mi := &file_metadata_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +4154,7 @@ func (x *RangeState) String() string {
 func (*RangeState) ProtoMessage() {}
 
 func (x *RangeState) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[47]
+	mi := &file_metadata_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +4167,7 @@ func (x *RangeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RangeState.ProtoReflect.Descriptor instead.
 func (*RangeState) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{47}
+	return file_metadata_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RangeState) GetLeaderEpoch() int32 {
@@ -4172,7 +4249,7 @@ type HoleState struct {
 
 func (x *HoleState) Reset() {
 	*x = HoleState{}
-	mi := &file_metadata_proto_msgTypes[48]
+	mi := &file_metadata_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4184,7 +4261,7 @@ func (x *HoleState) String() string {
 func (*HoleState) ProtoMessage() {}
 
 func (x *HoleState) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[48]
+	mi := &file_metadata_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4197,7 +4274,7 @@ func (x *HoleState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoleState.ProtoReflect.Descriptor instead.
 func (*HoleState) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{48}
+	return file_metadata_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *HoleState) GetLeaderEpoch() int32 {
@@ -4271,7 +4348,7 @@ type StreamState struct {
 
 func (x *StreamState) Reset() {
 	*x = StreamState{}
-	mi := &file_metadata_proto_msgTypes[49]
+	mi := &file_metadata_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4283,7 +4360,7 @@ func (x *StreamState) String() string {
 func (*StreamState) ProtoMessage() {}
 
 func (x *StreamState) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[49]
+	mi := &file_metadata_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4296,7 +4373,7 @@ func (x *StreamState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamState.ProtoReflect.Descriptor instead.
 func (*StreamState) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{49}
+	return file_metadata_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StreamState) GetId() uint64 {
@@ -4358,7 +4435,7 @@ type StreamCount struct {
 
 func (x *StreamCount) Reset() {
 	*x = StreamCount{}
-	mi := &file_metadata_proto_msgTypes[50]
+	mi := &file_metadata_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4370,7 +4447,7 @@ func (x *StreamCount) String() string {
 func (*StreamCount) ProtoMessage() {}
 
 func (x *StreamCount) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[50]
+	mi := &file_metadata_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4383,7 +4460,7 @@ func (x *StreamCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamCount.ProtoReflect.Descriptor instead.
 func (*StreamCount) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{50}
+	return file_metadata_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *StreamCount) GetStream() uint64 {
@@ -4416,7 +4493,7 @@ type ObjectState struct {
 
 func (x *ObjectState) Reset() {
 	*x = ObjectState{}
-	mi := &file_metadata_proto_msgTypes[51]
+	mi := &file_metadata_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4428,7 +4505,7 @@ func (x *ObjectState) String() string {
 func (*ObjectState) ProtoMessage() {}
 
 func (x *ObjectState) ProtoReflect() protoreflect.Message {
-	mi := &file_metadata_proto_msgTypes[51]
+	mi := &file_metadata_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4441,7 +4518,7 @@ func (x *ObjectState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectState.ProtoReflect.Descriptor instead.
 func (*ObjectState) Descriptor() ([]byte, []int) {
-	return file_metadata_proto_rawDescGZIP(), []int{51}
+	return file_metadata_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ObjectState) GetId() *ObjectID {
@@ -4504,7 +4581,7 @@ var File_metadata_proto protoreflect.FileDescriptor
 
 const file_metadata_proto_rawDesc = "" +
 	"\n" +
-	"\x0emetadata.proto\x12\x10weir.metadata.v1\"\x8d\r\n" +
+	"\x0emetadata.proto\x12\x10weir.metadata.v1\"\xce\r\n" +
 	"\aCommand\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x17\n" +
@@ -4541,7 +4618,9 @@ const file_metadata_proto_rawDesc = "" +
 	"\x06forget\x18\x1f \x01(\v2\x18.weir.metadata.v1.ForgetH\x00R\x06forget\x12?\n" +
 	"\vrelease_wal\x18  \x01(\v2\x1c.weir.metadata.v1.ReleaseWalH\x00R\n" +
 	"releaseWal\x12[\n" +
-	"\x15allocate_producer_ids\x18! \x01(\v2%.weir.metadata.v1.AllocateProducerIdsH\x00R\x13allocateProducerIdsB\x06\n" +
+	"\x15allocate_producer_ids\x18! \x01(\v2%.weir.metadata.v1.AllocateProducerIdsH\x00R\x13allocateProducerIds\x12?\n" +
+	"\vabandon_wal\x18\" \x01(\v2\x1c.weir.metadata.v1.AbandonWalH\x00R\n" +
+	"abandonWalB\x06\n" +
 	"\x04body\"J\n" +
 	"\bObjectID\x12\x16\n" +
 	"\x06broker\x18\x01 \x01(\x05R\x06broker\x12\x14\n" +
@@ -4706,6 +4785,12 @@ const file_metadata_proto_rawDesc = "" +
 	"\x03wal\x18\x01 \x01(\fR\x03wal\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x02 \x01(\x03R\n" +
+	"generation\">\n" +
+	"\n" +
+	"AbandonWal\x12\x10\n" +
+	"\x03wal\x18\x01 \x01(\fR\x03wal\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\x03R\n" +
 	"generation\"o\n" +
 	"\x13AllocateProducerIds\x12\x16\n" +
 	"\x06broker\x18\x01 \x01(\x05R\x06broker\x12\x14\n" +
@@ -4794,7 +4879,7 @@ const file_metadata_proto_rawDesc = "" +
 	"\x0eproducer_nonce\x18\t \x01(\fR\rproducerNonce\x12%\n" +
 	"\x0eproducer_first\x18\n" +
 	" \x01(\x03R\rproducerFirst\x12%\n" +
-	"\x0eproducer_count\x18\v \x01(\x05R\rproducerCount\"\xfe\x02\n" +
+	"\x0eproducer_count\x18\v \x01(\x05R\rproducerCount\"\x92\x03\n" +
 	"\tWalRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
 	"\x06broker\x18\x02 \x01(\x05R\x06broker\x12\x16\n" +
@@ -4812,7 +4897,8 @@ const file_metadata_proto_rawDesc = "" +
 	"\x04trim\x18\v \x01(\x04R\x04trim\x12\x18\n" +
 	"\adurable\x18\f \x01(\x04R\adurable\x12\x14\n" +
 	"\x05clean\x18\r \x01(\bR\x05clean\x12\x16\n" +
-	"\x06opened\x18\x0e \x01(\x04R\x06opened\"\xcf\x01\n" +
+	"\x06opened\x18\x0e \x01(\x04R\x06opened\x12\x12\n" +
+	"\x04lost\x18\x0f \x01(\bR\x04lost\"\xcf\x01\n" +
 	"\n" +
 	"TopicState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
@@ -4937,7 +5023,7 @@ func file_metadata_proto_rawDescGZIP() []byte {
 }
 
 var file_metadata_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_metadata_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_metadata_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_metadata_proto_goTypes = []any{
 	(Refusal)(0),                // 0: weir.metadata.v1.Refusal
 	(Verdict)(0),                // 1: weir.metadata.v1.Verdict
@@ -4972,28 +5058,29 @@ var file_metadata_proto_goTypes = []any{
 	(*DeleteTopic)(nil),         // 30: weir.metadata.v1.DeleteTopic
 	(*Forget)(nil),              // 31: weir.metadata.v1.Forget
 	(*ReleaseWal)(nil),          // 32: weir.metadata.v1.ReleaseWal
-	(*AllocateProducerIds)(nil), // 33: weir.metadata.v1.AllocateProducerIds
-	(*Result)(nil),              // 34: weir.metadata.v1.Result
-	(*WalResult)(nil),           // 35: weir.metadata.v1.WalResult
-	(*RegisterResult)(nil),      // 36: weir.metadata.v1.RegisterResult
-	(*RangeResult)(nil),         // 37: weir.metadata.v1.RangeResult
-	(*SealedEntry)(nil),         // 38: weir.metadata.v1.SealedEntry
-	(*SealRecoveredResult)(nil), // 39: weir.metadata.v1.SealRecoveredResult
-	(*CommitResult)(nil),        // 40: weir.metadata.v1.CommitResult
-	(*TrimResult)(nil),          // 41: weir.metadata.v1.TrimResult
-	(*TopicResult)(nil),         // 42: weir.metadata.v1.TopicResult
-	(*ProducerIdsResult)(nil),   // 43: weir.metadata.v1.ProducerIdsResult
-	(*Snapshot)(nil),            // 44: weir.metadata.v1.Snapshot
-	(*Span)(nil),                // 45: weir.metadata.v1.Span
-	(*BrokerState)(nil),         // 46: weir.metadata.v1.BrokerState
-	(*WalRecord)(nil),           // 47: weir.metadata.v1.WalRecord
-	(*TopicState)(nil),          // 48: weir.metadata.v1.TopicState
-	(*ObjectRef)(nil),           // 49: weir.metadata.v1.ObjectRef
-	(*RangeState)(nil),          // 50: weir.metadata.v1.RangeState
-	(*HoleState)(nil),           // 51: weir.metadata.v1.HoleState
-	(*StreamState)(nil),         // 52: weir.metadata.v1.StreamState
-	(*StreamCount)(nil),         // 53: weir.metadata.v1.StreamCount
-	(*ObjectState)(nil),         // 54: weir.metadata.v1.ObjectState
+	(*AbandonWal)(nil),          // 33: weir.metadata.v1.AbandonWal
+	(*AllocateProducerIds)(nil), // 34: weir.metadata.v1.AllocateProducerIds
+	(*Result)(nil),              // 35: weir.metadata.v1.Result
+	(*WalResult)(nil),           // 36: weir.metadata.v1.WalResult
+	(*RegisterResult)(nil),      // 37: weir.metadata.v1.RegisterResult
+	(*RangeResult)(nil),         // 38: weir.metadata.v1.RangeResult
+	(*SealedEntry)(nil),         // 39: weir.metadata.v1.SealedEntry
+	(*SealRecoveredResult)(nil), // 40: weir.metadata.v1.SealRecoveredResult
+	(*CommitResult)(nil),        // 41: weir.metadata.v1.CommitResult
+	(*TrimResult)(nil),          // 42: weir.metadata.v1.TrimResult
+	(*TopicResult)(nil),         // 43: weir.metadata.v1.TopicResult
+	(*ProducerIdsResult)(nil),   // 44: weir.metadata.v1.ProducerIdsResult
+	(*Snapshot)(nil),            // 45: weir.metadata.v1.Snapshot
+	(*Span)(nil),                // 46: weir.metadata.v1.Span
+	(*BrokerState)(nil),         // 47: weir.metadata.v1.BrokerState
+	(*WalRecord)(nil),           // 48: weir.metadata.v1.WalRecord
+	(*TopicState)(nil),          // 49: weir.metadata.v1.TopicState
+	(*ObjectRef)(nil),           // 50: weir.metadata.v1.ObjectRef
+	(*RangeState)(nil),          // 51: weir.metadata.v1.RangeState
+	(*HoleState)(nil),           // 52: weir.metadata.v1.HoleState
+	(*StreamState)(nil),         // 53: weir.metadata.v1.StreamState
+	(*StreamCount)(nil),         // 54: weir.metadata.v1.StreamCount
+	(*ObjectState)(nil),         // 55: weir.metadata.v1.ObjectState
 }
 var file_metadata_proto_depIdxs = []int32{
 	5,  // 0: weir.metadata.v1.Command.init_cluster:type_name -> weir.metadata.v1.InitCluster
@@ -5019,51 +5106,52 @@ var file_metadata_proto_depIdxs = []int32{
 	30, // 20: weir.metadata.v1.Command.delete_topic:type_name -> weir.metadata.v1.DeleteTopic
 	31, // 21: weir.metadata.v1.Command.forget:type_name -> weir.metadata.v1.Forget
 	32, // 22: weir.metadata.v1.Command.release_wal:type_name -> weir.metadata.v1.ReleaseWal
-	33, // 23: weir.metadata.v1.Command.allocate_producer_ids:type_name -> weir.metadata.v1.AllocateProducerIds
-	7,  // 24: weir.metadata.v1.SetEndpoint.endpoints:type_name -> weir.metadata.v1.Endpoint
-	14, // 25: weir.metadata.v1.SealRecovered.entries:type_name -> weir.metadata.v1.SealEntry
-	21, // 26: weir.metadata.v1.CommitObject.entries:type_name -> weir.metadata.v1.CommitEntry
-	25, // 27: weir.metadata.v1.CreateTopic.configs:type_name -> weir.metadata.v1.Config
-	29, // 28: weir.metadata.v1.DeleteTopic.confirmed:type_name -> weir.metadata.v1.Confirmation
-	4,  // 29: weir.metadata.v1.Forget.objects:type_name -> weir.metadata.v1.ObjectID
-	0,  // 30: weir.metadata.v1.Result.refusal:type_name -> weir.metadata.v1.Refusal
-	36, // 31: weir.metadata.v1.Result.register:type_name -> weir.metadata.v1.RegisterResult
-	35, // 32: weir.metadata.v1.Result.wal:type_name -> weir.metadata.v1.WalResult
-	39, // 33: weir.metadata.v1.Result.seal_recovered:type_name -> weir.metadata.v1.SealRecoveredResult
-	37, // 34: weir.metadata.v1.Result.range:type_name -> weir.metadata.v1.RangeResult
-	40, // 35: weir.metadata.v1.Result.commit:type_name -> weir.metadata.v1.CommitResult
-	41, // 36: weir.metadata.v1.Result.trim:type_name -> weir.metadata.v1.TrimResult
-	42, // 37: weir.metadata.v1.Result.topic:type_name -> weir.metadata.v1.TopicResult
-	43, // 38: weir.metadata.v1.Result.producer_ids:type_name -> weir.metadata.v1.ProducerIdsResult
-	2,  // 39: weir.metadata.v1.WalResult.state:type_name -> weir.metadata.v1.WalState
-	35, // 40: weir.metadata.v1.RegisterResult.wals:type_name -> weir.metadata.v1.WalResult
-	0,  // 41: weir.metadata.v1.SealedEntry.skipped:type_name -> weir.metadata.v1.Refusal
-	37, // 42: weir.metadata.v1.SealedEntry.next:type_name -> weir.metadata.v1.RangeResult
-	38, // 43: weir.metadata.v1.SealRecoveredResult.entries:type_name -> weir.metadata.v1.SealedEntry
-	2,  // 44: weir.metadata.v1.SealRecoveredResult.state:type_name -> weir.metadata.v1.WalState
-	1,  // 45: weir.metadata.v1.CommitResult.verdicts:type_name -> weir.metadata.v1.Verdict
-	46, // 46: weir.metadata.v1.Snapshot.brokers:type_name -> weir.metadata.v1.BrokerState
-	47, // 47: weir.metadata.v1.Snapshot.wals:type_name -> weir.metadata.v1.WalRecord
-	48, // 48: weir.metadata.v1.Snapshot.topics:type_name -> weir.metadata.v1.TopicState
-	52, // 49: weir.metadata.v1.Snapshot.streams:type_name -> weir.metadata.v1.StreamState
-	54, // 50: weir.metadata.v1.Snapshot.objects:type_name -> weir.metadata.v1.ObjectState
-	7,  // 51: weir.metadata.v1.BrokerState.endpoints:type_name -> weir.metadata.v1.Endpoint
-	45, // 52: weir.metadata.v1.BrokerState.spent:type_name -> weir.metadata.v1.Span
-	2,  // 53: weir.metadata.v1.WalRecord.state:type_name -> weir.metadata.v1.WalState
-	25, // 54: weir.metadata.v1.TopicState.configs:type_name -> weir.metadata.v1.Config
-	4,  // 55: weir.metadata.v1.ObjectRef.object:type_name -> weir.metadata.v1.ObjectID
-	4,  // 56: weir.metadata.v1.RangeState.checkpoint:type_name -> weir.metadata.v1.ObjectID
-	49, // 57: weir.metadata.v1.RangeState.objects:type_name -> weir.metadata.v1.ObjectRef
-	4,  // 58: weir.metadata.v1.HoleState.quarantine:type_name -> weir.metadata.v1.ObjectID
-	50, // 59: weir.metadata.v1.StreamState.ranges:type_name -> weir.metadata.v1.RangeState
-	51, // 60: weir.metadata.v1.StreamState.holes:type_name -> weir.metadata.v1.HoleState
-	4,  // 61: weir.metadata.v1.ObjectState.id:type_name -> weir.metadata.v1.ObjectID
-	53, // 62: weir.metadata.v1.ObjectState.live:type_name -> weir.metadata.v1.StreamCount
-	63, // [63:63] is the sub-list for method output_type
-	63, // [63:63] is the sub-list for method input_type
-	63, // [63:63] is the sub-list for extension type_name
-	63, // [63:63] is the sub-list for extension extendee
-	0,  // [0:63] is the sub-list for field type_name
+	34, // 23: weir.metadata.v1.Command.allocate_producer_ids:type_name -> weir.metadata.v1.AllocateProducerIds
+	33, // 24: weir.metadata.v1.Command.abandon_wal:type_name -> weir.metadata.v1.AbandonWal
+	7,  // 25: weir.metadata.v1.SetEndpoint.endpoints:type_name -> weir.metadata.v1.Endpoint
+	14, // 26: weir.metadata.v1.SealRecovered.entries:type_name -> weir.metadata.v1.SealEntry
+	21, // 27: weir.metadata.v1.CommitObject.entries:type_name -> weir.metadata.v1.CommitEntry
+	25, // 28: weir.metadata.v1.CreateTopic.configs:type_name -> weir.metadata.v1.Config
+	29, // 29: weir.metadata.v1.DeleteTopic.confirmed:type_name -> weir.metadata.v1.Confirmation
+	4,  // 30: weir.metadata.v1.Forget.objects:type_name -> weir.metadata.v1.ObjectID
+	0,  // 31: weir.metadata.v1.Result.refusal:type_name -> weir.metadata.v1.Refusal
+	37, // 32: weir.metadata.v1.Result.register:type_name -> weir.metadata.v1.RegisterResult
+	36, // 33: weir.metadata.v1.Result.wal:type_name -> weir.metadata.v1.WalResult
+	40, // 34: weir.metadata.v1.Result.seal_recovered:type_name -> weir.metadata.v1.SealRecoveredResult
+	38, // 35: weir.metadata.v1.Result.range:type_name -> weir.metadata.v1.RangeResult
+	41, // 36: weir.metadata.v1.Result.commit:type_name -> weir.metadata.v1.CommitResult
+	42, // 37: weir.metadata.v1.Result.trim:type_name -> weir.metadata.v1.TrimResult
+	43, // 38: weir.metadata.v1.Result.topic:type_name -> weir.metadata.v1.TopicResult
+	44, // 39: weir.metadata.v1.Result.producer_ids:type_name -> weir.metadata.v1.ProducerIdsResult
+	2,  // 40: weir.metadata.v1.WalResult.state:type_name -> weir.metadata.v1.WalState
+	36, // 41: weir.metadata.v1.RegisterResult.wals:type_name -> weir.metadata.v1.WalResult
+	0,  // 42: weir.metadata.v1.SealedEntry.skipped:type_name -> weir.metadata.v1.Refusal
+	38, // 43: weir.metadata.v1.SealedEntry.next:type_name -> weir.metadata.v1.RangeResult
+	39, // 44: weir.metadata.v1.SealRecoveredResult.entries:type_name -> weir.metadata.v1.SealedEntry
+	2,  // 45: weir.metadata.v1.SealRecoveredResult.state:type_name -> weir.metadata.v1.WalState
+	1,  // 46: weir.metadata.v1.CommitResult.verdicts:type_name -> weir.metadata.v1.Verdict
+	47, // 47: weir.metadata.v1.Snapshot.brokers:type_name -> weir.metadata.v1.BrokerState
+	48, // 48: weir.metadata.v1.Snapshot.wals:type_name -> weir.metadata.v1.WalRecord
+	49, // 49: weir.metadata.v1.Snapshot.topics:type_name -> weir.metadata.v1.TopicState
+	53, // 50: weir.metadata.v1.Snapshot.streams:type_name -> weir.metadata.v1.StreamState
+	55, // 51: weir.metadata.v1.Snapshot.objects:type_name -> weir.metadata.v1.ObjectState
+	7,  // 52: weir.metadata.v1.BrokerState.endpoints:type_name -> weir.metadata.v1.Endpoint
+	46, // 53: weir.metadata.v1.BrokerState.spent:type_name -> weir.metadata.v1.Span
+	2,  // 54: weir.metadata.v1.WalRecord.state:type_name -> weir.metadata.v1.WalState
+	25, // 55: weir.metadata.v1.TopicState.configs:type_name -> weir.metadata.v1.Config
+	4,  // 56: weir.metadata.v1.ObjectRef.object:type_name -> weir.metadata.v1.ObjectID
+	4,  // 57: weir.metadata.v1.RangeState.checkpoint:type_name -> weir.metadata.v1.ObjectID
+	50, // 58: weir.metadata.v1.RangeState.objects:type_name -> weir.metadata.v1.ObjectRef
+	4,  // 59: weir.metadata.v1.HoleState.quarantine:type_name -> weir.metadata.v1.ObjectID
+	51, // 60: weir.metadata.v1.StreamState.ranges:type_name -> weir.metadata.v1.RangeState
+	52, // 61: weir.metadata.v1.StreamState.holes:type_name -> weir.metadata.v1.HoleState
+	4,  // 62: weir.metadata.v1.ObjectState.id:type_name -> weir.metadata.v1.ObjectID
+	54, // 63: weir.metadata.v1.ObjectState.live:type_name -> weir.metadata.v1.StreamCount
+	64, // [64:64] is the sub-list for method output_type
+	64, // [64:64] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_metadata_proto_init() }
@@ -5096,12 +5184,13 @@ func file_metadata_proto_init() {
 		(*Command_Forget)(nil),
 		(*Command_ReleaseWal)(nil),
 		(*Command_AllocateProducerIds)(nil),
+		(*Command_AbandonWal)(nil),
 	}
 	file_metadata_proto_msgTypes[11].OneofWrappers = []any{}
 	file_metadata_proto_msgTypes[15].OneofWrappers = []any{}
 	file_metadata_proto_msgTypes[16].OneofWrappers = []any{}
 	file_metadata_proto_msgTypes[21].OneofWrappers = []any{}
-	file_metadata_proto_msgTypes[31].OneofWrappers = []any{
+	file_metadata_proto_msgTypes[32].OneofWrappers = []any{
 		(*Result_Register)(nil),
 		(*Result_Wal)(nil),
 		(*Result_SealRecovered)(nil),
@@ -5117,7 +5206,7 @@ func file_metadata_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_metadata_proto_rawDesc), len(file_metadata_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   52,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
