@@ -104,24 +104,22 @@ func (s *State) judgeEntry(p *pending, e *metadatapb.CommitEntry) metadatapb.Ver
 	return metadatapb.Verdict_VERDICT_REFUSED
 }
 
-// acceptData takes an entry that moves the range's committed end on. One that lies wholly below the log
-// start offset moves nothing unless it brings a checkpoint.
+// acceptData takes an entry that moves the range's committed end on. One without records, or wholly below
+// the log start offset, moves nothing unless it brings a checkpoint.
 func (s *State) acceptData(p *pending, st *stream, r *rng, e *metadatapb.CommitEntry) bool {
 	start, end := e.GetStart(), e.GetEnd()
 	if start > st.frontier(r) || end <= r.committed || r.end != Open && end > r.end {
 		return false
 	}
-	if end <= st.logStart && !e.GetCheckpoint() {
-		return false
-	}
 	from := max(start, r.committed)
-	if st.overlap(r.epoch, from, end) {
+	data := end > st.logStart && from < end
+	if !data && !e.GetCheckpoint() || st.overlap(r.epoch, from, end) {
 		return false
 	}
 	invariant.Check(end > r.committed, invariant.CommitContiguous,
 		"stream %d epoch %d committed %d, then %d", st.id, r.epoch, r.committed, end)
 	r.committed = end
-	if end > st.logStart {
+	if data {
 		r.refs = append(r.refs, ref{from, end, e.GetMaxTimestamp(), p.id})
 		p.live = append(p.live, streamCount{st.id, 1})
 	}

@@ -52,13 +52,6 @@ func (s *State) raiseStart(st *stream, offset int64, ms int64) {
 // shed drops the oldest ranges and holes that lie below the log start offset. A range whose checkpoint may
 // still be the newest state there is waits until a later range has one.
 func (s *State) shed(st *stream, ms int64) {
-	st.holes = slices.DeleteFunc(st.holes, func(h *hole) bool {
-		over := h.to != Open && h.to <= st.logStart
-		if over && !h.quarantine.IsZero() {
-			s.unref(h.quarantine, st.id, ms)
-		}
-		return over
-	})
 	newest := len(st.ranges) - 1 // of those with a checkpoint
 	for newest > 0 && st.ranges[newest].checkpointAt < 0 {
 		newest--
@@ -66,10 +59,7 @@ func (s *State) shed(st *stream, ms int64) {
 	for len(st.ranges) > 1 {
 		r := st.ranges[0]
 		if r.end == Open || st.ranges[1].start > st.logStart || r.checkpointAt >= 0 && newest == 0 {
-			return
-		}
-		if st.overlap(r.epoch, r.start, Open) {
-			return
+			break
 		}
 		if r.checkpointAt >= 0 {
 			s.unref(r.checkpoint, st.id, ms)
@@ -77,6 +67,20 @@ func (s *State) shed(st *stream, ms int64) {
 		s.drop(st)
 		newest--
 	}
+	st.holes = slices.DeleteFunc(st.holes, func(h *hole) bool {
+		over := h.to != Open && h.to <= st.logStart && !st.gap(h)
+		if over && !h.quarantine.IsZero() {
+			s.unref(h.quarantine, st.id, ms)
+		}
+		return over
+	})
+}
+
+// gap reports whether h lies behind the end of a range that is still known: it says where the next range
+// begins, or may begin, and stays as long as that range.
+func (st *stream) gap(h *hole) bool {
+	r := st.find(h.epoch)
+	return r != nil && r.end != Open && h.to > r.end
 }
 
 // empty lets go of everything a stream refers to, before it is deleted.

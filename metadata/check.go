@@ -179,7 +179,7 @@ func (s *State) checkRange(st *stream, r *rng, use func(ObjectID, uint64)) error
 		}
 		at = x.end
 	}
-	if at < r.committed {
+	if at = st.skip(r, at); at < r.committed {
 		return broken(invariant.CommitContiguous, "stream %d epoch %d: objects end at %d, committed %d",
 			st.id, r.epoch, at, r.committed)
 	}

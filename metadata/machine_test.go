@@ -95,7 +95,7 @@ func throw(t *rapid.T, w *world) *dice {
 // draw makes a random command.
 func draw(t *rapid.T, w *world, m *memory) proto.Message {
 	d := throw(t, w)
-	what := d.n(0, 23, "command")
+	what := d.n(0, 29, "command")
 	for _, kind := range []func(*dice, int) proto.Message{drawBroker, drawRange, drawTopic} {
 		if c := kind(d, what); c != nil {
 			return c
@@ -138,7 +138,7 @@ func drawBroker(d *dice, what int) proto.Message {
 
 func drawRange(d *dice, what int) proto.Message {
 	switch what {
-	case 7:
+	case 7, 22:
 		end := d.at + int64(d.n(-1, 5, "to"))
 		if d.n(0, 2, "tail") > 0 {
 			end = Open
@@ -147,12 +147,12 @@ func drawRange(d *dice, what int) proto.Message {
 			Wal: bytesOf(d.rng.WAL), Generation: d.rng.Generation + int64(d.n(0, 1, "gen")), Stream: d.stream,
 			LeaderEpoch: d.rng.LeaderEpoch, From: d.at, To: end, Why: "w",
 		}
-	case 8:
+	case 8, 23:
 		return &metadatapb.Quarantine{
 			Wal: bytesOf(d.rng.WAL), Generation: d.rng.Generation + int64(d.n(0, 1, "gen")), Stream: d.stream,
-			LeaderEpoch: d.rng.LeaderEpoch, Seq: uint64(d.n(0, 30, "seq")),
+			LeaderEpoch: d.rng.LeaderEpoch, Seq: uint64(d.n(0, 60, "seq")),
 		}
-	case 9:
+	case 9, 24:
 		return &metadatapb.AcceptLoss{
 			Stream: d.stream, LeaderEpoch: d.rng.LeaderEpoch, Operator: "o", To: d.to,
 			NextStart: d.at + int64(d.n(0, 20, "jump")),

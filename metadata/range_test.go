@@ -270,3 +270,22 @@ func TestQuarantinedHoleNoLongerPinsTheWal(t *testing.T) {
 	w.ok(&metadatapb.TrimStream{Stream: s, Offset: 60})
 	require.Equal(t, []ObjectID{{2, e2, 5}}, w.s.Objects())
 }
+
+func TestAnAcceptedGapIsRememberedAsLongAsItsRange(t *testing.T) {
+	w := newWorld(t)
+	e := w.broker(1, 1)
+	s := w.topic("t", 10, 1)[0]
+	w.ok(commit(1, e, 1, 1, 1, with(entry(s, 0, 0, 80))))
+	e = w.ok(&metadatapb.Register{Broker: 1, Nonce: uid(2), Disk: uid(2), Proof: true}).GetRegister().GetEpoch()
+	w.ok(&metadatapb.MarkHole{Wal: uid(1), Generation: 2, Stream: s, From: 80, To: -1, Why: "gone"})
+	w.ok(&metadatapb.AcceptLoss{Stream: s, Operator: "ops", NextStart: 1000})
+	w.no(metadatapb.Refusal_REFUSAL_OFFSET_RANGE, &metadatapb.TrimStream{Stream: s, Offset: 1001})
+	w.ok(&metadatapb.TrimStream{Stream: s, Offset: 1000})
+	next := w.ok(&metadatapb.OpenRange{Stream: s, AfterEpoch: 0, To: 1}).GetRange()
+	require.EqualValues(t, 1000, next.GetStart(), "OffsetNeverReused")
+	require.NoError(t, w.s.Check())
+	require.Equal(t, "a", verdicts(w.ok(commit(1, e, 1, 2, 1, state(s, 1, 1000)))))
+	v, _ := w.s.Stream(s)
+	require.Len(t, v.Ranges, 1)
+	require.Empty(t, v.Holes)
+}
