@@ -25,6 +25,7 @@ type Config struct {
 	RequestMemory int64         // bytes of requests in work at a time
 	// GroupInitialDelay is how long an empty group waits for more members to join.
 	GroupInitialDelay time.Duration
+	Collect           Collect
 	Slabs             *wal.SlabPool
 	WALCapacity       int64 // bytes of a new ring
 	Stream            stream.Config
@@ -101,6 +102,7 @@ func (b *Broker) Start(sc *host.Scope) error {
 	}
 	b.work.Go("broker.follow", b.follow)
 	b.work.Go("broker.accept", b.accept)
+	b.work.Go("broker.collect", b.collect)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package broker
 import (
 	"hash/crc32"
 
-	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
@@ -108,34 +107,16 @@ func (b *Broker) stopGroups(sc *host.Scope) {
 // forgetTopic drops the committed offsets of a deleted topic.
 func (b *Broker) forgetTopic(name string) {
 	for _, g := range b.coordinatorParts() {
-		for _, id := range g.groupIDs() {
-			parts := g.committedParts(id, name)
-			if len(parts) == 0 {
-				continue
-			}
-			drop := func(t group.Token) group.Event { return group.DropOffsets{Token: t, Parts: parts} }
-			if err := g.step(id, nil, drop); err != nil {
-				break // stopped: whoever coordinates next finds the topic gone, too
-			}
-		}
+		g.dropTopic(name)
 	}
 }
 
-func (g *groupPart) groupIDs() []string {
+func (g *groupPart) dropTopic(name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.coord.Store().Groups()
-}
-
-// committedParts lists the partitions of a topic that a group has committed offsets of.
-func (g *groupPart) committedParts(id, topic string) []group.Part {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var parts []group.Part
-	for _, o := range g.coord.Store().Offsets(id) {
-		if o.Topic == topic {
-			parts = append(parts, group.Part{Topic: o.Topic, Partition: o.Partition})
-		}
+	if g.stopped {
+		return // whoever coordinates next finds the topic gone, too
 	}
-	return parts
+	g.effects = g.coord.DropTopic(g.b.now(), name, g.effects[:0])
+	g.carryOut()
 }

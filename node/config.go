@@ -22,10 +22,11 @@ type Config struct {
 	Store      objectstore.Store
 	StoreLabel string // what messages call the embedded store
 
-	Memory      int64         // for slabs, caches and requests
-	SlabBytes   int           // one slab, at most 16 MiB; bounds a frame and so a batch
-	WALCapacity int64         // of a new ring
-	MetaBytes   int64         // of the controller's ring when it is created
+	Memory      int64 // for slabs, caches and requests
+	SlabBytes   int   // one slab, at most 16 MiB; bounds a frame and so a batch
+	WALCapacity int64 // of a new ring
+	MetaBytes   int64 // of the controller's ring when it is created
+	Collect     broker.Collect
 	UploadAge   time.Duration // upload records this long after their append
 	UploadBytes int64         // or when so many wait
 	ObjectBytes int64         // about the most records in one object
@@ -36,6 +37,7 @@ func Default(memory int64) Config {
 	return Config{
 		NodeID: 1, Listen: "127.0.0.1:9092", AutoCreate: true, GroupInitialDelay: 500 * time.Millisecond, Memory: memory,
 		SlabBytes: 16 << 20, WALCapacity: 1 << 30, MetaBytes: 64 << 20,
+		Collect:   broker.Collect{Every: 5 * time.Second, Grace: 10 * time.Second, Sweep: time.Hour, First: time.Minute},
 		UploadAge: 10 * time.Second, UploadBytes: 64 << 20, ObjectBytes: 256 << 20,
 	}
 }
@@ -54,6 +56,7 @@ func (c *Config) broker() broker.Config {
 	return broker.Config{
 		Listen: c.Listen, AdvertiseHost: c.AdvertiseHost, AdvertisePort: c.AdvertisePort,
 		AutoCreate: c.AutoCreate, Partitions: 1, GroupInitialDelay: c.GroupInitialDelay,
+		Collect:       c.Collect,
 		RequestMemory: max(c.Memory/8, requestMemoryMin),
 		WALCapacity:   c.WALCapacity,
 		Stream: stream.Config{

@@ -19,7 +19,7 @@ const (
 	groupName      = "billing"
 	requestTimeout = host.Time(3 * time.Second)
 	valuePadMax    = 3000
-	thinkMax       = 45 * time.Millisecond
+	thinkMax       = 60 * time.Millisecond
 )
 
 // actor is one client of a run: its connection, its randomness, and what it did.
@@ -30,6 +30,8 @@ type actor struct {
 	rng  *rand.Rand
 	h    host.Host
 	seq  uint32 // of its values
+
+	coordinated bool // the offsets topic is there
 
 	producerID int64 // -1: none yet, or not idempotent
 	epoch      int16

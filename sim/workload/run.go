@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/check"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/node"
@@ -19,6 +20,7 @@ const (
 	clientHost  = "clients"
 	producers   = 4 // three of them idempotent
 	readers     = 3
+	committers  = 2
 )
 
 // Result is what a run came to.
@@ -160,7 +162,9 @@ func (r *run) config(h host.Host) node.Config {
 	return node.Config{
 		NodeID: 1, Listen: nodeAddr, AutoCreate: true, Store: r.w.Store(h),
 		Memory: 8 << 20, SlabBytes: 256 << 10, WALCapacity: 2 << 20, MetaBytes: 1 << 20,
-		UploadAge: 400 * time.Millisecond, UploadBytes: 128 << 10, ObjectBytes: 512 << 10,
+		GroupInitialDelay: 50 * time.Millisecond,
+		Collect:           broker.Collect{Every: 700 * time.Millisecond, Grace: time.Second, Sweep: 6 * time.Second, First: 4 * time.Second},
+		UploadAge:         400 * time.Millisecond, UploadBytes: 128 << 10, ObjectBytes: 512 << 10,
 	}
 }
 
@@ -231,6 +235,15 @@ func (r *run) clients(h host.Host, sc *host.Scope) {
 			}
 		})
 	}
+	for i := range int32(committers) {
+		start(21+i, "client.commit", func(a *actor, sc *host.Scope) {
+			if a.rng.IntN(3) == 0 {
+				a.fetchCommitted(sc)
+			} else {
+				a.commit(sc)
+			}
+		})
+	}
 	if h.Sleep(sc, r.o.Duration) == nil {
 		r.over = true
 	}
@@ -260,7 +273,8 @@ func (r *run) whole() *Result {
 
 // least is what a run must have exercised to prove anything.
 func least() check.Counts {
-	return check.Counts{Acked: 500, AckedRecords: 1000, Fetches: 500, ReadRecords: 1000, ListEnds: 50, FinalRecords: 1000, Linearized: 500}
+	return check.Counts{Acked: 500, AckedRecords: 1000, Fetches: 500, ReadRecords: 1000, ListEnds: 50, FinalRecords: 1000, Linearized: 500,
+		Commits: 100, CommitsRead: 50, OffsetsChecked: 100}
 }
 
 // finish heals the world and reads everything back twice: from the node as it is, and after kill -9.

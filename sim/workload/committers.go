@@ -1,0 +1,79 @@
+package workload
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/host"
+)
+
+// commit commits an offset of the run's group outside group management, a value that was never committed
+// before.
+func (a *actor) commit(sc *host.Scope) {
+	p := a.partition()
+	op := a.begin(check.Commit, p)
+	op.Group = groupName
+	a.seq++
+	op.Offset = int64(a.id)<<32 | int64(a.seq)
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.SetVersion(6 + int16(a.id%3))
+	req.Group, req.Generation = groupName, -1
+	t := kmsg.NewOffsetCommitRequestTopic()
+	t.Topic = topicName
+	rp := kmsg.NewOffsetCommitRequestTopicPartition()
+	rp.Partition, rp.Offset = p, op.Offset
+	t.Partitions = append(t.Partitions, rp)
+	req.Topics = append(req.Topics, t)
+	if !a.coordinated && !a.findCoordinator(sc) {
+		return
+	}
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		a.record(op, check.Unknown)
+		return
+	}
+	topics := resp.(*kmsg.OffsetCommitResponse).Topics
+	if len(topics) != 1 || len(topics[0].Partitions) != 1 {
+		a.record(op, check.Unknown)
+		return
+	}
+	switch topics[0].Partitions[0].ErrorCode {
+	case 0:
+		a.record(op, check.OK)
+	default:
+		a.record(op, check.Unknown)
+	}
+}
+
+// findCoordinator makes the broker create the offsets topic.
+func (a *actor) findCoordinator(sc *host.Scope) bool {
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.SetVersion(3)
+	req.CoordinatorKey = groupName
+	resp, err := a.wire.do(sc, req)
+	a.coordinated = err == nil && resp.(*kmsg.FindCoordinatorResponse).ErrorCode == 0
+	return a.coordinated
+}
+
+// fetchCommitted reads the group's committed offset, which must be linearizable.
+func (a *actor) fetchCommitted(sc *host.Scope) {
+	p := a.partition()
+	op := a.begin(check.FetchCommitted, p)
+	op.Group = groupName
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.SetVersion(5 + int16(a.id%3))
+	req.Group = groupName
+	t := kmsg.NewOffsetFetchRequestTopic()
+	t.Topic, t.Partitions = topicName, []int32{p}
+	req.Topics = append(req.Topics, t)
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		return
+	}
+	r := resp.(*kmsg.OffsetFetchResponse)
+	if r.ErrorCode != 0 || len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 || r.Topics[0].Partitions[0].ErrorCode != 0 {
+		return
+	}
+	op.Offset = r.Topics[0].Partitions[0].Offset
+	a.record(op, check.OK)
+}
