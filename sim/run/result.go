@@ -53,6 +53,8 @@ type Result struct {
 	Failure string `json:"failure,omitempty"`
 	// Parted: two processes with this seed went different ways. Then a run in one process may well pass.
 	Parted bool `json:"parted,omitempty"`
+	// Incomplete: the run did not end by itself. It was stuck, late or crashed, and has no hash.
+	Incomplete bool `json:"incomplete,omitempty"`
 	// Checkpoints are the hashes after every 1,024 events.
 	Checkpoints []Hash `json:"checkpoints,omitempty"`
 }

@@ -1,0 +1,156 @@
+package run
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weirmq/weir/check"
+)
+
+// Summary is what a sweep came to.
+type Summary struct {
+	Range   Range
+	Double  bool
+	Elapsed time.Duration // wall
+	Passed  int
+	Failed  []*Result // in the order of their seeds
+
+	Events   uint64
+	Virtual  time.Duration
+	Ops      int
+	Counts   check.Counts
+	Crashes  int
+	Objects  int
+	Restarts int
+	Least    Least
+	Fired    []Fired        // sums, in the order of the first result
+	Sites    map[string]int // crashes by call site
+
+	hash []byte // of every result so far, chained
+}
+
+// Least is the smallest number of a seed that passed: what every seed exercised.
+type Least struct {
+	Ops, Crashes, Objects int
+}
+
+// NewSummary returns a summary of nothing.
+func NewSummary(r Range, double bool) *Summary {
+	return &Summary{Range: r, Double: double, Sites: map[string]int{}}
+}
+
+// Add counts a result. The combined hash depends on the order of the calls.
+func (s *Summary) Add(r *Result) {
+	if r.OK() {
+		least := Least{r.Ops, len(r.Crashes), r.Objects}
+		if s.Passed > 0 {
+			least = Least{min(least.Ops, s.Least.Ops), min(least.Crashes, s.Least.Crashes),
+				min(least.Objects, s.Least.Objects)}
+		}
+		s.Least = least
+		s.Passed++
+	} else {
+		s.Failed = append(s.Failed, r)
+	}
+	s.Events += r.Events
+	s.Virtual += r.Virtual
+	s.Ops += r.Ops
+	s.Counts.Add(r.Counts)
+	s.Crashes += len(r.Crashes)
+	s.Objects += r.Objects
+	s.Restarts += r.Restarts
+	for _, site := range r.Crashes {
+		s.Sites[site]++
+	}
+	for _, f := range r.Fired {
+		i := slices.IndexFunc(s.Fired, func(have Fired) bool { return have.Fault == f.Fault })
+		if i < 0 {
+			s.Fired = append(s.Fired, f)
+			continue
+		}
+		s.Fired[i].Count += f.Count
+	}
+	h := fnv.New64a()
+	h.Write(s.hash)
+	fmt.Fprintf(h, "%d %s %d;", r.Seed, r.Hash, r.Events)
+	s.hash = h.Sum(nil)
+}
+
+// Hash is one hash over the seeds, hashes and numbers of events of all results in order.
+func (s *Summary) Hash() Hash {
+	var h Hash
+	for _, b := range s.hash {
+		h = h<<8 | Hash(b)
+	}
+	return h
+}
+
+// Done returns how many seeds have a result.
+func (s *Summary) Done() int { return s.Passed + len(s.Failed) }
+
+// OK tells whether every seed of the range passed.
+func (s *Summary) OK() bool { return s.Passed == s.Range.Len() }
+
+// Write prints the summary, with every call site crashed at if sites is set. Its last line is the
+// combined hash.
+func (s *Summary) Write(w io.Writer, sites bool) error {
+	var b strings.Builder
+	s.writeFailures(&b)
+	how := ""
+	if s.Double {
+		how = ", each in two processes"
+	}
+	fmt.Fprintf(&b, "seeds %s: %d passed, %d failed%s\n", s.Range, s.Passed, len(s.Failed), how)
+	if missing := s.Range.Len() - s.Done(); missing > 0 {
+		fmt.Fprintf(&b, "interrupted: %d seeds have no result\n", missing)
+	}
+	writeCounts(&b, s.Ops, s.Counts)
+	fmt.Fprintf(&b, "crashes: %d at %d distinct call sites\n", s.Crashes, len(s.Sites))
+	if sites {
+		s.writeSites(&b)
+	}
+	fmt.Fprintf(&b, "objects: %d uploaded, restarts: %d\n", s.Objects, s.Restarts)
+	fmt.Fprintf(&b, "least of a seed: %d operations, %d crashes, %d objects\n",
+		s.Least.Ops, s.Least.Crashes, s.Least.Objects)
+	writeFaults(&b, s.Fired)
+	writeTime(&b, s.Virtual, s.Elapsed, s.Events)
+	fmt.Fprintf(&b, "hash=%s\n", s.Hash())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s *Summary) writeFailures(b *strings.Builder) {
+	for _, r := range s.Failed {
+		fmt.Fprintf(b, "seed %d failed: %s\n", r.Seed, r.Cause())
+		if r.Parted { // nobody can ask for the rest of it again
+			for line := range strings.Lines(strings.TrimPrefix(r.Failure, r.Cause())) {
+				if line != "\n" {
+					b.WriteString("  " + line)
+				}
+			}
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(b, "  replay: %s\n", r.Replay())
+	}
+}
+
+// writeSites lists the call sites, the most frequent first.
+func (s *Summary) writeSites(b *strings.Builder) {
+	type count struct {
+		site string
+		n    int
+	}
+	var list []count
+	for site, n := range s.Sites {
+		list = append(list, count{site, n})
+	}
+	slices.SortFunc(list, func(x, y count) int { return cmp.Or(y.n-x.n, cmp.Compare(x.site, y.site)) })
+	for _, c := range list {
+		fmt.Fprintf(b, "  %5d  %s\n", c.n, c.site)
+	}
+}
