@@ -204,3 +204,70 @@ func TestUnlistedDamageHolesRangesThatDoNotShowOtherwise(t *testing.T) {
 		return r.stop(sc)
 	})
 }
+
+// The log rots between the making of an object and its put: the key is given up, what can be read goes out under
+// another, the rest is a hole.
+func TestObjectThatCannotBeReadAnyMoreIsGivenUp(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 24}, 3)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		require.NoError(r, r.e.Flush(sc))
+		r.w.SetFaults(sim.Faults{StoreError: sim.Always})
+		r.fill(sc, 6)
+		require.NoError(r, h.Sleep(sc, 3*r.cfg.UploadAge))
+		require.NotZero(r, r.e.Stats().PutErrors)
+		for r.e.Evict() {
+		}
+		bad := r.streams[1].list[3]
+		r.flipLog(bad)
+		r.w.SetFaults(sim.Faults{})
+		require.ErrorIs(r, r.e.Flush(sc), stream.ErrHole)
+		require.Equal(r, r.cat.seq, r.cat.low, "every key but the last is given up")
+		_, err := r.state(sc, r.streams[1], bad.base)
+		require.NoError(r, err, "the checkpoint is of the offset where the commit ends")
+		require.Equal(r, bad.base, r.cat.streams[2].last().committed)
+		for _, x := range []*expected{r.streams[0], r.streams[2]} {
+			require.Equal(r, x.acked, r.cat.streams[x.id].last().committed)
+			require.NoError(r, r.verifyStream(sc, x))
+		}
+		return r.stop(sc)
+	})
+}
+
+func TestStreamDeletedUnderAnUploadHurtsNobody(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 25}, 3)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		r.w.SetFaults(sim.Faults{StoreError: sim.Always})
+		r.fill(sc, 6)
+		require.NoError(r, h.Sleep(sc, 3*r.cfg.UploadAge))
+		for r.e.Evict() {
+		}
+		delete(r.cat.streams, 1)
+		r.e.Drop(1)
+		r.streams = r.streams[1:]
+		r.w.SetFaults(sim.Faults{})
+		require.NoError(r, r.e.Flush(sc))
+		require.Zero(r, r.cat.low, "the object under way is put as it was made")
+		require.NoError(r, r.verify(sc))
+		require.Equal(r, r.log.Durable(), r.log.Trimmed())
+		return r.stop(sc)
+	})
+}
+
+func TestAcceptedLossLetsTheLogGo(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 26}, 2)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		r.fill(sc, 6)
+		for r.e.Evict() {
+		}
+		r.flipLog(r.streams[0].list[2])
+		require.ErrorIs(r, r.e.Flush(sc), stream.ErrHole)
+		require.Less(r, r.log.Trimmed(), r.log.Durable())
+		r.e.LossAccepted(1, 2)
+		require.NoError(r, r.e.Flush(sc))
+		require.Equal(r, r.log.Durable(), r.log.Trimmed())
+		return r.stop(sc)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,12 +27,13 @@ func TestEngineKeepsItsModel(t *testing.T) {
 		}()
 		up := false
 		for range rapid.IntRange(1, 60).Draw(rt, "operations") {
+			op := drawOp(rt) // outside the task: rapid panics to stop a test, and a task must not
 			err := r.w.Do(r.m, func(h host.Host, sc *host.Scope) error {
 				if !up {
 					up = true
 					return r.life(h, sc, 0)
 				}
-				return r.drawn(rt, h, sc, &up)
+				return r.run(op, h, sc, &up)
 			})
 			if err != nil && !errors.Is(err, host.ErrKilled) {
 				rt.Fatal(err)
@@ -44,13 +46,37 @@ func TestEngineKeepsItsModel(t *testing.T) {
 	})
 }
 
-func (r *rig) drawn(rt *rapid.T, h host.Host, sc *host.Scope, up *bool) error {
-	x := r.streams[rapid.IntRange(0, len(r.streams)-1).Draw(rt, "stream")]
-	switch op := rapid.SampledFrom([]string{"append", "append", "append", "evict", "read", "trim", "flush", "sleep",
-		"stop", "kill", "delete"}).Draw(rt, "op"); op {
+// operation is what one step of the model does.
+type operation struct {
+	kind   string
+	stream int
+	sizes  []int
+	waits  []bool
+	part   int // of what there is, in percent
+	ms     int
+}
+
+func drawOp(rt *rapid.T) operation {
+	kinds := []string{"append", "append", "append", "evict", "read", "trim", "flush", "sleep", "stop", "kill", "delete"}
+	op := operation{
+		kind:   rapid.SampledFrom(kinds).Draw(rt, "op"),
+		stream: rapid.IntRange(0, 3).Draw(rt, "stream"),
+		part:   rapid.IntRange(0, 100).Draw(rt, "part"),
+		ms:     rapid.IntRange(1, 2000).Draw(rt, "ms"),
+	}
+	if op.kind == "append" {
+		op.sizes = rapid.SliceOfN(rapid.IntRange(1, 20_000), 1, 20).Draw(rt, "sizes")
+		op.waits = rapid.SliceOfN(rapid.Bool(), len(op.sizes), len(op.sizes)).Draw(rt, "waits")
+	}
+	return op
+}
+
+func (r *rig) run(op operation, h host.Host, sc *host.Scope, up *bool) error {
+	x := r.streams[op.stream%len(r.streams)]
+	switch op.kind {
 	case "append":
-		for range rapid.IntRange(1, 20).Draw(rt, "n") {
-			if err := r.append(sc, x, rapid.IntRange(1, 20_000).Draw(rt, "size"), rapid.Bool().Draw(rt, "wait")); err != nil {
+		for i, size := range op.sizes {
+			if err := r.append(sc, x, size, op.waits[i]); err != nil {
 				return err
 			}
 		}
@@ -59,15 +85,13 @@ func (r *rig) drawn(rt *rapid.T, h host.Host, sc *host.Scope, up *bool) error {
 	case "read":
 		return r.verifyStream(sc, x)
 	case "trim":
-		if x.acked > x.start {
-			err := x.s.Trim(sc, rapid.Int64Range(x.start, x.acked).Draw(rt, "to"))
-			x.start = x.s.LogStart()
-			return err
-		}
+		err := x.s.Trim(sc, x.start+max(0, x.acked-x.start)*int64(op.part)/100)
+		x.start = x.s.LogStart()
+		return err
 	case "flush":
 		return r.e.Flush(sc)
 	case "sleep":
-		return h.Sleep(sc, time.Duration(rapid.IntRange(1, 2000).Draw(rt, "ms"))*time.Millisecond)
+		return h.Sleep(sc, time.Duration(op.ms)*time.Millisecond)
 	case "stop":
 		if err := errors.Join(r.quiet(h, sc), r.stop(sc)); err != nil {
 			return fmt.Errorf("stop: %w", err)
@@ -78,16 +102,10 @@ func (r *rig) drawn(rt *rapid.T, h host.Host, sc *host.Scope, up *bool) error {
 		*up = false
 		r.m.Kill()
 	case "delete":
-		if len(r.streams) == 1 {
-			return nil
-		}
-		delete(r.cat.streams, x.id)
-		r.e.Drop(x.id)
-		for i := range r.streams {
-			if r.streams[i] == x {
-				r.streams = append(r.streams[:i:i], r.streams[i+1:]...)
-				break
-			}
+		if len(r.streams) > 1 {
+			delete(r.cat.streams, x.id)
+			r.e.Drop(x.id)
+			r.streams = slices.DeleteFunc(r.streams, func(y *expected) bool { return y == x })
 		}
 	}
 	return nil

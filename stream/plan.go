@@ -3,13 +3,10 @@ package stream
 import (
 	"cmp"
 	"errors"
-	"fmt"
-	"math"
 	"slices"
 	"sort"
 
 	"github.com/weirmq/weir/host"
-	"github.com/weirmq/weir/wal"
 )
 
 // plan is one object on its way: made, put, committed. Until its answer is applied it stays the same under
@@ -172,71 +169,4 @@ func (e *Engine) checkpoint(sc *host.Scope, pt *part, scratch *[]byte) error {
 		pt.state = []byte{}
 	}
 	return nil
-}
-
-// restoreShadow gives r a shadow at offset at, from the newest state at or below it and the entries between.
-func (e *Engine) restoreShadow(sc *host.Scope, r *rangeLog, at int64) error {
-	state, from, err := e.stateAt(sc, r.st.id, r.epoch, at)
-	if err != nil && !errors.Is(err, ErrNoObject) {
-		return err // with ErrNoObject the state is an empty stream's, at offset 0
-	}
-	if e.cfg.NewShadow == nil {
-		return fmt.Errorf("%w: stream %d epoch %d was opened without a shadow and Config.NewShadow is nil",
-			errState, r.st.id, r.epoch)
-	}
-	shadow, err := e.cfg.NewShadow(r.st.id, r.epoch, from, state)
-	if err != nil {
-		return fmt.Errorf("%w: stream %d epoch %d at offset %d: %w", errState, r.st.id, r.epoch, from, err)
-	}
-	err = e.replay(sc, r.st.id, from, at, func(base int64, count uint32, data []byte) error {
-		shadow.Apply(base, count, data)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	r.shadow, r.shadowAt = shadow, at
-	return nil
-}
-
-// Checkpoint returns the newest state known of a stream and its offset: a committed checkpoint or a range's
-// opening state in the log. ErrNoObject when there is none: the state is that of an empty stream.
-func (e *Engine) Checkpoint(sc *host.Scope, id ID) (state []byte, at int64, err error) {
-	return e.stateAt(sc, id, math.MaxInt32, math.MaxInt64)
-}
-
-// stateAt returns the newest state at or below offset upTo; of those in the log, one of epoch or below.
-func (e *Engine) stateAt(sc *host.Scope, id ID, epoch Epoch, upTo int64) ([]byte, int64, error) {
-	loc, lerr := e.cat.Checkpoint(id, upTo)
-	if lerr != nil && !errors.Is(lerr, ErrNoObject) {
-		return nil, 0, lerr
-	}
-	r, at, in := e.loggedState(id, epoch, upTo)
-	if r != nil && (lerr != nil || at > loc.Start) {
-		state := make([]byte, in.Len)
-		err := e.readLog(sc, r, at, at, in, state, false)
-		if err == nil || lerr != nil && !errors.Is(err, errMoved) {
-			return state, at, err
-		}
-		// Trimmed meanwhile, or damaged: an older state and the entries after it say the same.
-	}
-	if lerr != nil {
-		return nil, 0, lerr
-	}
-	state, err := e.readCheckpoint(sc, id, loc)
-	return state, loc.Start, err
-}
-
-// loggedState finds the newest opening state in the log at or below offset upTo.
-func (e *Engine) loggedState(id ID, epoch Epoch, upTo int64) (*rangeLog, int64, wal.Extent) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if st := e.streams[id]; st != nil {
-		for i := len(st.ranges) - 1; i >= 0; i-- {
-			if r := st.ranges[i]; r.start <= upTo && r.epoch <= epoch && r.stated && r.stateDue {
-				return r, r.start, r.state
-			}
-		}
-	}
-	return nil, 0, wal.Extent{}
 }

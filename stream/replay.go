@@ -14,14 +14,10 @@ const replayBytes = 4 << 20
 
 // ReplayFrom shows fn every entry of a stream that ends past from and at or below to, in order, from the log and
 // from objects, below the log start offset too where it is still there. It is for rebuilding the owner's
-// state from a checkpoint. fn must not keep data. It fails when it cannot reach to.
+// state from a checkpoint. fn must not keep data. It fails when it cannot reach to; with ErrHole that may be
+// because an upload moved the checkpoint on meanwhile, and what lies below that was trimmed: see StateAt.
 func (e *Engine) ReplayFrom(sc *host.Scope, id ID, from, to int64, fn applyFunc) error {
 	return e.replayWith(sc, &cursor{id: id, pos: from, limit: to, inner: true}, fn)
-}
-
-// replay is ReplayFrom for the upload, which waits for no reader's memory.
-func (e *Engine) replay(sc *host.Scope, id ID, from, to int64, fn applyFunc) error {
-	return e.replayWith(sc, &cursor{id: id, pos: from, limit: to, inner: true, free: true}, fn)
 }
 
 func (e *Engine) replayWith(sc *host.Scope, c *cursor, fn applyFunc) error {

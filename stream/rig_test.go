@@ -264,29 +264,14 @@ func (r *rig) reopen(sc *host.Scope, x *expected, end int64) error {
 
 // state rebuilds a stream's state as an owner does, and compares it with a replay from offset 0.
 func (r *rig) state(sc *host.Scope, x *expected, end int64) ([]byte, error) {
-	state, at, err := r.e.Checkpoint(sc, x.id)
-	if errors.Is(err, stream.ErrNoObject) {
-		state, at, err = (&shadow{}).Snapshot(), 0, nil
-	}
+	state, err := r.e.StateAt(sc, x.id, r.cat.streams[x.id].last().epoch, end)
 	if err != nil {
 		return nil, err
 	}
-	sh, err := newShadow(x.id, 0, at, state)
-	if err != nil {
-		return nil, err
+	if want := x.shadowAt(end).Snapshot(); !bytes.Equal(want, state) {
+		return nil, fmt.Errorf("StateAtStart: stream %d at %d: rebuilt %x, replay from 0 gives %x", x.id, end, state, want)
 	}
-	err = r.e.ReplayFrom(sc, x.id, at, end, func(base int64, count uint32, data []byte) error {
-		sh.Apply(base, count, data)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if want := x.shadowAt(end); *want != *sh.(*shadow) {
-		return nil, fmt.Errorf("StateAtStart: stream %d at %d: rebuilt %v, replay from 0 gives %v",
-			x.id, end, *sh.(*shadow), *want)
-	}
-	return sh.Snapshot(), nil
+	return state, nil
 }
 
 // append appends one random entry and waits for it if wait is set.
