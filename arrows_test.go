@@ -54,6 +54,7 @@ var arrows = map[string]arrow{
 	"sim/workload": {level: 61, below: true},
 	"sim/run":      {level: 62, below: true},
 	"cmd/weir":     {level: 70, below: true},
+	"crashtest":    {level: 70, below: true}, // tests of the binary only
 
 	// The yardstick shares no code with what it measures.
 	"bench/bare": {level: 0},
@@ -86,9 +87,10 @@ var testLibraries = map[string][]string{
 	"github.com/stretchr/testify":       {"*"},
 	"pgregory.net/rapid":                {"*"},
 	"github.com/klauspost/compress":     {"broker", "broker/partition", "node", "sim/workload"},
-	"github.com/twmb/franz-go/pkg/kmsg": {"node", "broker/batch"},
-	"github.com/twmb/franz-go/pkg/kgo":  {"broker", "node", "sim/workload"},
-	"github.com/twmb/franz-go/pkg/kadm": {"broker", "node", "sim/workload"},
+	"github.com/twmb/franz-go/pkg/kmsg": {"node", "broker/batch", "crashtest"},
+	"github.com/twmb/franz-go/pkg/kgo":  {"broker", "node", "sim/workload", "crashtest"},
+	"github.com/twmb/franz-go/pkg/kadm": {"broker", "node", "sim/workload", "crashtest"},
+	"github.com/twmb/franz-go/pkg/kerr": {"crashtest"},
 	"google.golang.org/protobuf":        {"controller"},
 }
 
