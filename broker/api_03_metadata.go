@@ -38,7 +38,9 @@ func handleMetadata(b *Broker, sc *host.Scope, c *call) (reply, error) {
 }
 
 // metadataTopic answers for one requested topic, creating it if allowed.
-func (b *Broker) metadataTopic(sc *host.Scope, want *kmsg.MetadataRequestTopic, create bool) kmsg.MetadataResponseTopic {
+func (b *Broker) metadataTopic(
+	sc *host.Scope, want *kmsg.MetadataRequestTopic, create bool,
+) kmsg.MetadataResponseTopic {
 	byID := want.Topic == nil
 	var name string
 	if !byID {

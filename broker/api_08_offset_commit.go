@@ -64,7 +64,9 @@ func (b *Broker) committedName(name string, id [16]byte, byID bool) (string, Cod
 	return t.name, codeNone
 }
 
-func (b *Broker) commitOffsets(sc *host.Scope, id string, ev group.Commit, asked []*kmsg.OffsetCommitResponseTopicPartition) {
+func (b *Broker) commitOffsets(
+	sc *host.Scope, id string, ev group.Commit, asked []*kmsg.OffsetCommitResponseTopicPartition,
+) {
 	g, code := b.coordinatorOf(id)
 	if code == codeNone {
 		res, err := g.ask(sc, id, func(t group.Token) group.Event { ev.Token = t; return ev })

@@ -19,7 +19,9 @@ func handleHeartbeat(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	if code == codeNone {
 		code = codeNotCoordinator
 		res, err := g.ask(sc, req.Group, func(t group.Token) group.Event {
-			return group.Heartbeat{Token: t, MemberID: req.MemberID, InstanceID: deref(req.InstanceID), Generation: req.Generation}
+			return group.Heartbeat{
+				Token: t, MemberID: req.MemberID, InstanceID: deref(req.InstanceID), Generation: req.Generation,
+			}
 		})
 		if r, ok := res.(group.HeartbeatResult); ok && err == nil {
 			code = groupCode(r.Kind)

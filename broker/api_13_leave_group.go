@@ -19,7 +19,8 @@ func handleLeaveGroup(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	if c.version >= 3 {
 		leavers = leavers[:0]
 		for i := range req.Members {
-			leavers = append(leavers, group.Leaver{MemberID: req.Members[i].MemberID, InstanceID: deref(req.Members[i].InstanceID)})
+			m := &req.Members[i]
+			leavers = append(leavers, group.Leaver{MemberID: m.MemberID, InstanceID: deref(m.InstanceID)})
 		}
 	}
 	g, code := b.coordinatorOf(req.Group)

@@ -49,7 +49,9 @@ func createdTopic(name string, code Code, text string) kmsg.CreateTopicsResponse
 }
 
 // createRequested checks one topic of the request and creates it.
-func (b *Broker) createRequested(sc *host.Scope, want *kmsg.CreateTopicsRequestTopic, validateOnly bool) kmsg.CreateTopicsResponseTopic {
+func (b *Broker) createRequested(
+	sc *host.Scope, want *kmsg.CreateTopicsRequestTopic, validateOnly bool,
+) kmsg.CreateTopicsResponseTopic {
 	partitions, set, code, text := b.checkCreate(want)
 	if code != codeNone {
 		return createdTopic(want.Topic, code, text)
@@ -90,7 +92,7 @@ func (b *Broker) checkCreate(want *kmsg.CreateTopicsRequestTopic) (int32, []meta
 		return 0, nil, codeInvalidPartitions, fmt.Sprintf("give 1 to %d partitions, or -1", metadata.MaxPartitions)
 	}
 	if f := want.ReplicationFactor; f != -1 && f < 1 {
-		return 0, nil, codeInvalidReplicationFactor, "give a replication factor of -1, or 1 and more; the object store replicates"
+		return 0, nil, codeInvalidReplicationFactor, "give a replication factor of -1, or 1 and more"
 	}
 	var set []metadata.Config
 	for i := range want.Configs {

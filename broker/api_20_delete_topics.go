@@ -58,7 +58,7 @@ func (b *Broker) deleteRequested(sc *host.Scope, name string, id [16]byte, byID 
 // gone. The follow task does the stopping; see followDeleting.
 func (b *Broker) deleteTopic(sc *host.Scope, t *topic) Code {
 	mark := &metadatapb.MarkDeleting{Id: t.id[:]}
-	res, err := b.meta.Propose(sc, &metadatapb.Command{Body: &metadatapb.Command_MarkDeleting{MarkDeleting: mark}})
+	res, err := b.meta.Propose(sc, metadata.NewCommand(mark))
 	if err != nil {
 		return codeRequestTimedOut
 	}
@@ -73,7 +73,8 @@ func (b *Broker) deleteTopic(sc *host.Scope, t *topic) Code {
 
 // confirmDeleted tells the controller that this broker appends no more to a topic marked as deleting.
 func (b *Broker) confirmDeleted(sc *host.Scope, id metadata.UUID) error {
-	del := &metadatapb.DeleteTopic{Id: id[:], Confirmed: []*metadatapb.Confirmation{{Broker: b.cfg.NodeID, Epoch: b.epoch}}}
-	_, err := b.meta.Propose(sc, &metadatapb.Command{Body: &metadatapb.Command_DeleteTopic{DeleteTopic: del}})
+	confirmed := []*metadatapb.Confirmation{{Broker: b.cfg.NodeID, Epoch: b.epoch}}
+	del := &metadatapb.DeleteTopic{Id: id[:], Confirmed: confirmed}
+	_, err := b.meta.Propose(sc, metadata.NewCommand(del))
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
 
@@ -54,9 +55,10 @@ func (p *producerIDs) next(sc *host.Scope) (int64, error) {
 	}
 	defer p.mu.Release(1)
 	if p.first == p.end {
-		cmd := &metadatapb.AllocateProducerIds{Broker: p.b.cfg.NodeID, Epoch: p.b.epoch, Nonce: p.b.newID(), Count: producerIDBlock}
-		res, err := p.b.meta.Propose(sc, &metadatapb.Command{
-			Body: &metadatapb.Command_AllocateProducerIds{AllocateProducerIds: cmd}})
+		cmd := &metadatapb.AllocateProducerIds{
+			Broker: p.b.cfg.NodeID, Epoch: p.b.epoch, Nonce: p.b.newID(), Count: producerIDBlock,
+		}
+		res, err := p.b.meta.Propose(sc, metadata.NewCommand(cmd))
 		if err != nil {
 			return 0, err
 		}

@@ -87,9 +87,8 @@ func (b *Broker) configEntries(kind int8, name string) ([]configEntry, Code) {
 // topicConfigEntries lists every topic setting, the given ones in force over the defaults.
 func topicConfigEntries(set []metadata.Config) []configEntry {
 	out := make([]configEntry, len(topicConfigDefs))
-	for i := range topicConfigDefs {
-		def := &topicConfigDefs[i]
-		out[i] = configEntry{def: def, value: def.value, source: sourceDefault}
+	for i, def := range topicConfigDefs {
+		out[i] = configEntry{def: &def, value: def.value, source: sourceDefault}
 		for _, s := range set {
 			if s.Key == def.name {
 				out[i].value, out[i].source = s.Value, sourceTopic
@@ -108,11 +107,13 @@ func (b *Broker) brokerConfigEntries() []configEntry {
 		doc         string
 	}{
 		{"advertised.listeners", advertised, 2, "The address that clients are told."},
-		{"auto.create.topics.enable", strconv.FormatBool(b.cfg.AutoCreate), 1, "Whether a topic is created when a client asks for it."},
+		{"auto.create.topics.enable", strconv.FormatBool(b.cfg.AutoCreate), 1,
+			"Whether a topic is created when a client asks for it."},
 		{"broker.id", strconv.Itoa(int(b.cfg.NodeID)), 3, "This node's id."},
 		{"default.replication.factor", "1", 3, "Replicas of a partition; the object store keeps the data."},
 		{"listeners", "PLAINTEXT://" + b.Addr(), 2, "Where this broker listens."},
-		{"message.max.bytes", strconv.Itoa(maxMessageBytesDefault), 3, "The largest record batch of a topic without a setting of its own."},
+		{"message.max.bytes", strconv.Itoa(maxMessageBytesDefault), 3,
+			"The largest record batch of a topic without a setting of its own."},
 		{"num.partitions", strconv.Itoa(int(b.cfg.Partitions)), 3, "Partitions of a topic created without a number."},
 	}
 	out := make([]configEntry, len(rows))

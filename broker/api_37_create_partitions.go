@@ -49,7 +49,7 @@ func (b *Broker) growTopic(sc *host.Scope, want *kmsg.CreatePartitionsRequestTop
 	for n := int32(len(t.parts)); n < want.Count; n++ {
 		cmd.Owners = append(cmd.Owners, b.cfg.NodeID)
 	}
-	res, err := b.meta.Propose(sc, &metadatapb.Command{Body: &metadatapb.Command_CreatePartitions{CreatePartitions: cmd}})
+	res, err := b.meta.Propose(sc, metadata.NewCommand(cmd))
 	if err != nil {
 		return codeRequestTimedOut, "the controller did not answer; the partitions may or may not be created"
 	}

@@ -65,7 +65,7 @@ func walFile(id metadata.UUID) string { return "ring-" + id.String() }
 // register gets this run's broker epoch and returns the WALs that it holds.
 func (b *Broker) register(sc *host.Scope) ([]metadata.WAL, error) {
 	cmd := &metadatapb.Register{Broker: b.cfg.NodeID, Nonce: b.newID(), Disk: b.cfg.Disk[:], Proof: true}
-	res, err := b.proposeBoot(sc, "register the broker", &metadatapb.Command{Body: &metadatapb.Command_Register{Register: cmd}})
+	res, err := b.proposeBoot(sc, "register the broker", metadata.NewCommand(cmd))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (b *Broker) proposeBoot(sc *host.Scope, doing string, cmd *metadatapb.Comma
 func (b *Broker) createWAL(sc *host.Scope) (metadata.WAL, error) {
 	cmd := &metadatapb.CreateWal{Broker: b.cfg.NodeID, Epoch: b.epoch, Wal: b.newID(), Volume: b.newID(),
 		Capacity: uint64(b.cfg.WALCapacity)}
-	if _, err := b.proposeBoot(sc, "create a WAL", &metadatapb.Command{Body: &metadatapb.Command_CreateWal{CreateWal: cmd}}); err != nil {
+	if _, err := b.proposeBoot(sc, "create a WAL", metadata.NewCommand(cmd)); err != nil {
 		return metadata.WAL{}, err
 	}
 	var w metadata.WAL
@@ -119,7 +119,7 @@ func (b *Broker) openWAL(sc *host.Scope, vol host.Volume, w metadata.WAL) (*wal.
 			return nil, err
 		}
 		open := &metadatapb.OpenWal{Broker: b.cfg.NodeID, Epoch: b.epoch, Wal: w.ID[:]}
-		if _, err := b.proposeBoot(sc, "open the WAL", &metadatapb.Command{Body: &metadatapb.Command_OpenWal{OpenWal: open}}); err != nil {
+		if _, err := b.proposeBoot(sc, "open the WAL", metadata.NewCommand(open)); err != nil {
 			return nil, err
 		}
 	}
@@ -204,14 +204,16 @@ func (b *Broker) sealRecovered(sc *host.Scope, ranges []stream.RangeInfo, found 
 		}
 		if epoch, ok := open[f.ID]; ok && epoch == f.Epoch {
 			to := b.cfg.NodeID
-			entries = append(entries, &metadatapb.SealEntry{Stream: uint64(f.ID), LeaderEpoch: int32(f.Epoch), End: f.End, To: &to})
+			entries = append(entries, &metadatapb.SealEntry{
+				Stream: uint64(f.ID), LeaderEpoch: int32(f.Epoch), End: f.End, To: &to,
+			})
 		}
 	}
 	for len(entries) > 0 {
 		n := min(len(entries), sealBatch)
 		cmd := &metadatapb.SealRecovered{Wal: b.walID[:], Generation: b.walGen, Entries: entries[:n]}
 		if _, err := b.proposeBoot(sc, "seal the recovered ranges",
-			&metadatapb.Command{Body: &metadatapb.Command_SealRecovered{SealRecovered: cmd}}); err != nil {
+			metadata.NewCommand(cmd)); err != nil {
 			return err
 		}
 		entries = entries[n:]
@@ -233,7 +235,7 @@ func (b *Broker) reopenRanges(sc *host.Scope) error {
 		}
 	})
 	return b.each(sc, len(cmds), func(sc *host.Scope, i int) error {
-		_, err := b.proposeBoot(sc, "reopen a partition", &metadatapb.Command{Body: &metadatapb.Command_OpenRange{OpenRange: cmds[i]}})
+		_, err := b.proposeBoot(sc, "reopen a partition", metadata.NewCommand(cmds[i]))
 		return err
 	})
 }
@@ -285,6 +287,6 @@ func (b *Broker) endpoint(bound string) (metadata.Endpoint, error) {
 func (b *Broker) announce(sc *host.Scope) error {
 	cmd := &metadatapb.SetEndpoint{Broker: b.cfg.NodeID, Epoch: b.epoch, Endpoints: []*metadatapb.Endpoint{
 		{Listener: b.advertised.Listener, Host: b.advertised.Host, Port: b.advertised.Port}}}
-	_, err := b.proposeBoot(sc, "announce the listener", &metadatapb.Command{Body: &metadatapb.Command_SetEndpoint{SetEndpoint: cmd}})
+	_, err := b.proposeBoot(sc, "announce the listener", metadata.NewCommand(cmd))
 	return err
 }

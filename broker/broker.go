@@ -157,7 +157,8 @@ func (b *Broker) accept(sc *host.Scope) error {
 			continue
 		}
 		if b.counters.Connections.Load() >= connectionsMax {
-			b.h.Log().Warn("connection refused", "client", nc.Peer().Addr, "why", "too many connections", "limit", connectionsMax)
+			b.h.Log().Warn("connection refused", "client", nc.Peer().Addr,
+				"why", "too many connections", "limit", connectionsMax)
 			nc.Close()
 			continue
 		}

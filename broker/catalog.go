@@ -110,7 +110,7 @@ func (c *catalog) Commit(sc *host.Scope, com stream.Commit) ([]stream.Verdict, e
 			MaxTimestamp: e.MaxTimestamp, Checkpoint: true,
 		})
 	}
-	res, err := c.propose(sc, "commit object "+com.Key, &metadatapb.Command{Body: &metadatapb.Command_CommitObject{CommitObject: cmd}})
+	res, err := c.propose(sc, "commit object "+com.Key, metadata.NewCommand(cmd))
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func verdictOf(v metadatapb.Verdict) stream.Verdict {
 // GiveUp implements stream.Catalog.
 func (c *catalog) GiveUp(sc *host.Scope, seq uint64) error {
 	cmd := &metadatapb.RaiseLow{Broker: c.broker, Epoch: c.epoch, Seq: seq + 1}
-	_, err := c.propose(sc, "raise the low sequence", &metadatapb.Command{Body: &metadatapb.Command_RaiseLow{RaiseLow: cmd}})
+	_, err := c.propose(sc, "raise the low sequence", metadata.NewCommand(cmd))
 	return err
 }
 
@@ -148,7 +148,7 @@ func (c *catalog) GiveUp(sc *host.Scope, seq uint64) error {
 func (c *catalog) Trim(sc *host.Scope, id stream.ID, epoch stream.Epoch, offset int64) (int64, error) {
 	leaderEpoch := int32(epoch)
 	cmd := &metadatapb.TrimStream{Stream: uint64(id), LeaderEpoch: &leaderEpoch, Offset: offset}
-	res, err := c.propose(sc, "trim a stream", &metadatapb.Command{Body: &metadatapb.Command_TrimStream{TrimStream: cmd}})
+	res, err := c.propose(sc, "trim a stream", metadata.NewCommand(cmd))
 	if err != nil {
 		return 0, err
 	}
@@ -161,7 +161,7 @@ func (c *catalog) MarkHole(sc *host.Scope, hole stream.HoleError) error {
 		Wal: c.walID[:], Generation: c.walGen, Stream: uint64(hole.ID), LeaderEpoch: int32(hole.Epoch),
 		From: hole.From, To: hole.To, Why: hole.Why,
 	}
-	_, err := c.propose(sc, "mark a hole", &metadatapb.Command{Body: &metadatapb.Command_MarkHole{MarkHole: cmd}})
+	_, err := c.propose(sc, "mark a hole", metadata.NewCommand(cmd))
 	return err
 }
 

@@ -82,7 +82,7 @@ func (b *Broker) deleteDestroyed(sc *host.Scope) error {
 		return nil
 	}
 	cmd := &metadatapb.Forget{Objects: done}
-	_, err := b.catalog.propose(sc, "forget deleted objects", &metadatapb.Command{Body: &metadatapb.Command_Forget{Forget: cmd}})
+	_, err := b.catalog.propose(sc, "forget deleted objects", metadata.NewCommand(cmd))
 	return err
 }
 

@@ -89,7 +89,9 @@ func (b *Broker) followGroups(sc *host.Scope, seen *seenTopic) error {
 }
 
 func (b *Broker) newGroupPart(index int32, v *metadata.Partition) *groupPart {
-	g := &groupPart{b: b, index: index, id: stream.ID(v.Stream), epoch: v.LeaderEpoch, start: v.Start, logStart: v.LogStart}
+	g := &groupPart{
+		b: b, index: index, id: stream.ID(v.Stream), epoch: v.LeaderEpoch, start: v.Start, logStart: v.LogStart,
+	}
 	g.mu.Init(b.h)
 	return g
 }

@@ -63,7 +63,7 @@ func (b *Broker) sealAll(sc *host.Scope) error {
 		}
 	})
 	return b.each(sc, len(cmds), func(sc *host.Scope, i int) error {
-		res, err := b.meta.Propose(sc, &metadatapb.Command{Body: &metadatapb.Command_SealAndOpen{SealAndOpen: cmds[i]}})
+		res, err := b.meta.Propose(sc, metadata.NewCommand(cmds[i]))
 		if err != nil {
 			return fmt.Errorf("seal a partition: %w", err)
 		}
@@ -79,6 +79,6 @@ func (b *Broker) sealAll(sc *host.Scope) error {
 func (b *Broker) reportClean(sc *host.Scope) error {
 	cmd := &metadatapb.ReportWal{Broker: b.cfg.NodeID, Epoch: b.epoch, Wal: b.walID[:], Generation: b.walGen,
 		Trim: uint64(b.log.Trimmed()), Durable: uint64(b.log.Durable()), Clean: true}
-	_, err := b.proposeBoot(sc, "report the clean stop", &metadatapb.Command{Body: &metadatapb.Command_ReportWal{ReportWal: cmd}})
+	_, err := b.proposeBoot(sc, "report the clean stop", metadata.NewCommand(cmd))
 	return err
 }

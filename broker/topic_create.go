@@ -37,7 +37,9 @@ func checkTopicName(name string) error {
 
 // createTopic creates a topic, waits until this broker serves it, and returns it. The text says why when
 // the code is not codeNone.
-func (b *Broker) createTopic(sc *host.Scope, name string, partitions int32, set []metadata.Config) (*topic, Code, string) {
+func (b *Broker) createTopic(
+	sc *host.Scope, name string, partitions int32, set []metadata.Config,
+) (*topic, Code, string) {
 	cmd := &metadatapb.CreateTopic{Name: name, Id: b.newID(), Nonce: b.newID()}
 	for _, s := range set {
 		cmd.Configs = append(cmd.Configs, &metadatapb.Config{Key: s.Key, Value: s.Value})
@@ -45,7 +47,7 @@ func (b *Broker) createTopic(sc *host.Scope, name string, partitions int32, set 
 	for range partitions {
 		cmd.Owners = append(cmd.Owners, b.cfg.NodeID)
 	}
-	res, err := b.meta.Propose(sc, &metadatapb.Command{Body: &metadatapb.Command_CreateTopic{CreateTopic: cmd}})
+	res, err := b.meta.Propose(sc, metadata.NewCommand(cmd))
 	if err != nil {
 		return nil, codeRequestTimedOut, "the controller did not answer; the topic may or may not be created"
 	}

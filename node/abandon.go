@@ -43,7 +43,7 @@ func (n *Node) abandon(sc *host.Scope, id metadata.UUID, a *Abandoned) error {
 	var nonce [16]byte
 	n.h.Secret(nonce[:])
 	reg := &metadatapb.Register{Broker: n.identity.Node, Nonce: nonce[:], Disk: n.identity.Disk[:], Proof: true}
-	if _, err := n.propose(sc, &metadatapb.Command{Body: &metadatapb.Command_Register{Register: reg}}); err != nil {
+	if _, err := n.propose(sc, metadata.NewCommand(reg)); err != nil {
 		return fmt.Errorf("register the broker: %w", err)
 	}
 	var w metadata.WAL
@@ -57,13 +57,13 @@ func (n *Node) abandon(sc *host.Scope, id metadata.UUID, a *Abandoned) error {
 	for _, l := range lost {
 		mark := &metadatapb.MarkHole{Wal: id[:], Generation: w.Generation, Stream: l.stream, LeaderEpoch: l.epoch,
 			From: l.from, To: l.to, Why: "its WAL volume was given up by an operator"}
-		if _, err := n.propose(sc, &metadatapb.Command{Body: &metadatapb.Command_MarkHole{MarkHole: mark}}); err != nil {
+		if _, err := n.propose(sc, metadata.NewCommand(mark)); err != nil {
 			return fmt.Errorf("mark %s offline: %w", l.name, err)
 		}
 		a.Offline = append(a.Offline, fmt.Sprintf("%s: records from offset %d on were in this WAL only", l.name, l.from))
 	}
 	fence := &metadatapb.AbandonWal{Wal: id[:], Generation: w.Generation}
-	if _, err := n.propose(sc, &metadatapb.Command{Body: &metadatapb.Command_AbandonWal{AbandonWal: fence}}); err != nil {
+	if _, err := n.propose(sc, metadata.NewCommand(fence)); err != nil {
 		return fmt.Errorf("give up the WAL: %w", err)
 	}
 	return nil

@@ -57,12 +57,14 @@ func decodeIdentity(raw []byte) (Identity, error) {
 	if len(lines) != identityLines+1 || lines[identityLines] != "" {
 		return Identity{}, fmt.Errorf("%w: it has %d lines", ErrDamagedIdentity, len(lines)-1)
 	}
-	if want := fmt.Sprintf("crc32c %08x\n", checksum(strings.Join(lines[:identityLines-1], ""))); lines[identityLines-1] != want {
+	body, last := strings.Join(lines[:identityLines-1], ""), lines[identityLines-1]
+	if last != fmt.Sprintf("crc32c %08x\n", checksum(body)) {
 		return Identity{}, fmt.Errorf("%w: the checksum does not match", ErrDamagedIdentity)
 	}
 	var id Identity
 	var disk, cluster string
-	if _, err := fmt.Sscanf(lines[1]+lines[2]+lines[3], "node %d\ndisk %s\ncluster %s\n", &id.Node, &disk, &cluster); err != nil {
+	fields := lines[1] + lines[2] + lines[3]
+	if _, err := fmt.Sscanf(fields, "node %d\ndisk %s\ncluster %s\n", &id.Node, &disk, &cluster); err != nil {
 		return Identity{}, fmt.Errorf("%w: %v", ErrDamagedIdentity, err)
 	}
 	var err error

@@ -106,7 +106,8 @@ func (n *Node) claim(sc *host.Scope) error {
 }
 
 // ErrMetadataLost is returned when a node that has an identity finds no metadata.
-var ErrMetadataLost = errors.New("node: the metadata volume is blank, but this node belongs to a cluster; restore the volume")
+var ErrMetadataLost = errors.New(
+	"node: the metadata volume is blank, but this node belongs to a cluster; restore the volume")
 
 // startController opens the metadata, and gives a new node its identity once it has a cluster.
 func (n *Node) startController(sc *host.Scope) error {

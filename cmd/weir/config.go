@@ -47,7 +47,8 @@ func (c *serverConfig) flags(f *pflag.FlagSet) {
 	f.Var(&c.Memory, "memory", "memory for slabs, caches and requests (default: a quarter of the machine)")
 	f.Var(&c.WALSize, "wal-size", "size of the write-ahead log, fixed when it is created")
 	f.DurationVar(&c.UploadAge, "upload-age", 10*time.Second, "upload records this long after their append")
-	f.StringVar(&c.ObjStore, "objstore-config", "", "FILE with the object store in Thanos YAML (default: files under --data)")
+	f.StringVar(&c.ObjStore, "objstore-config", "",
+		"FILE with the object store in Thanos YAML (default: files under --data)")
 	f.BoolVar(&c.Auto, "auto-create-topics", true, "create a topic when a client asks for it")
 	f.StringVar(&c.file, "config", "", "FILE with these settings in YAML, same names")
 }

@@ -31,7 +31,7 @@ var (
 	metricConnections   = gauge("kafka_connections", "Open client connections.")
 	metricBadRequests   = counter("kafka_bad_requests_total", "Connections closed for what they sent.")
 	metricRequests      = counter("kafka_requests_total", "Requests answered, by key.", "key")
-	metricRequestTime   = counter("kafka_request_seconds_total", "Time from the last byte read to the last byte written, by key.", "key")
+	metricRequestTime   = counter("kafka_request_seconds_total", "Time from read to answered, by key.", "key")
 	metricProduced      = counter("produce_batches_total", "Record batches appended.")
 	metricProducedBytes = counter("produce_bytes_total", "Record bytes appended.")
 	metricDuplicates    = counter("produce_duplicates_total", "Record batches answered as duplicates.")

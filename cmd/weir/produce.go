@@ -43,7 +43,8 @@ A topic that does not exist is created if the broker allows it.`,
 		},
 	}
 	brokerFlag(cmd, &addr)
-	cmd.Flags().StringVarP(&separator, "key-separator", "K", "", "split each line into key and value at the first SEPARATOR")
+	cmd.Flags().StringVarP(&separator, "key-separator", "K", "",
+		"split each line into key and value at the first SEPARATOR")
 	cmd.Flags().StringVarP(&codec, "compression", "z", "none", "none, gzip, snappy, lz4 or zstd")
 	cmd.Flags().Int32VarP(&partition, "partition", "p", -1, "partition to write to (-1: by key, or spread)")
 	return cmd
@@ -68,7 +69,9 @@ func produceOptions(codec string, partition int32) ([]kgo.Opt, error) {
 	return opts, nil
 }
 
-func produceLines(ctx context.Context, cmd *cobra.Command, client *kgo.Client, topic, separator string, partition int32) error {
+func produceLines(
+	ctx context.Context, cmd *cobra.Command, client *kgo.Client, topic, separator string, partition int32,
+) error {
 	var failed atomic.Pointer[error]
 	var done atomic.Int64
 	in := bufio.NewReaderSize(cmd.InOrStdin(), 64<<10)

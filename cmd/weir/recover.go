@@ -47,7 +47,9 @@ func recoverWAL(cmd *cobra.Command, data string, id metadata.UUID) error {
 	if err != nil {
 		return err
 	}
-	a, err := onHost(h, func(sc *host.Scope) (node.Abandoned, error) { return node.AbandonWAL(sc, h, node.Default(memoryMin), id) })
+	a, err := onHost(h, func(sc *host.Scope) (node.Abandoned, error) {
+		return node.AbandonWAL(sc, h, node.Default(memoryMin), id)
+	})
 	if err != nil {
 		return err
 	}

@@ -71,9 +71,13 @@ func (a *actor) fetchCommitted(sc *host.Scope) {
 		return
 	}
 	r := resp.(*kmsg.OffsetFetchResponse)
-	if r.ErrorCode != 0 || len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 || r.Topics[0].Partitions[0].ErrorCode != 0 {
+	if r.ErrorCode != 0 || len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
 		return
 	}
-	op.Offset = r.Topics[0].Partitions[0].Offset
+	got := &r.Topics[0].Partitions[0]
+	if got.ErrorCode != 0 {
+		return
+	}
+	op.Offset = got.Offset
 	a.record(op, check.OK)
 }

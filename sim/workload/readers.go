@@ -41,7 +41,9 @@ func (a *actor) fetch(sc *host.Scope) {
 	a.record(op, check.OK)
 }
 
-func (a *actor) sendFetch(sc *host.Scope, p int32, offset int64, maxBytes, wait int32) (*kmsg.FetchResponseTopicPartition, error) {
+func (a *actor) sendFetch(
+	sc *host.Scope, p int32, offset int64, maxBytes, wait int32,
+) (*kmsg.FetchResponseTopicPartition, error) {
 	req := kmsg.NewPtrFetchRequest()
 	req.SetVersion(7 + int16(a.id%6)) // up to 12: topics by name
 	req.MinBytes, req.MaxBytes, req.MaxWaitMillis = 1, maxBytes, wait
@@ -112,7 +114,9 @@ func (a *actor) listEnd(sc *host.Scope) {
 	a.record(op, check.OK)
 }
 
-func (a *actor) sendListOffsets(sc *host.Scope, p int32, timestamp int64) (*kmsg.ListOffsetsResponseTopicPartition, error) {
+func (a *actor) sendListOffsets(
+	sc *host.Scope, p int32, timestamp int64,
+) (*kmsg.ListOffsetsResponseTopicPartition, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.SetVersion(5 + int16(a.id%3))
 	req.ReplicaID = -1

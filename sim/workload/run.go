@@ -163,8 +163,10 @@ func (r *run) config(h host.Host) node.Config {
 		NodeID: 1, Listen: nodeAddr, AutoCreate: true, Store: r.w.Store(h),
 		Memory: 8 << 20, SlabBytes: 256 << 10, WALCapacity: 2 << 20, MetaBytes: 1 << 20,
 		GroupInitialDelay: 50 * time.Millisecond,
-		Collect:           broker.Collect{Every: 700 * time.Millisecond, Grace: time.Second, Sweep: 6 * time.Second, First: 4 * time.Second},
-		UploadAge:         400 * time.Millisecond, UploadBytes: 128 << 10, ObjectBytes: 512 << 10,
+		Collect: broker.Collect{
+			Every: 700 * time.Millisecond, Grace: time.Second, Sweep: 6 * time.Second, First: 4 * time.Second,
+		},
+		UploadAge: 400 * time.Millisecond, UploadBytes: 128 << 10, ObjectBytes: 512 << 10,
 	}
 }
 
@@ -273,7 +275,8 @@ func (r *run) whole() *Result {
 
 // least is what a run must have exercised to prove anything.
 func least() check.Counts {
-	return check.Counts{Acked: 500, AckedRecords: 1000, Fetches: 500, ReadRecords: 1000, ListEnds: 50, FinalRecords: 1000, Linearized: 500,
+	return check.Counts{Acked: 500, AckedRecords: 1000, Fetches: 500, ReadRecords: 1000, ListEnds: 50,
+		FinalRecords: 1000, Linearized: 500,
 		Commits: 100, CommitsRead: 50, OffsetsChecked: 100}
 }
 
@@ -297,7 +300,8 @@ func (r *run) finish() error {
 	for i := range first {
 		// A request that its client gave up may be appended as late as now: the log may have grown.
 		n := len(first[i].Values)
-		if first[i].Start != second[i].Start || n > len(second[i].Values) || !slices.Equal(first[i].Values, second[i].Values[:n]) {
+		if first[i].Start != second[i].Start || n > len(second[i].Values) ||
+			!slices.Equal(first[i].Values, second[i].Values[:n]) {
 			return fmt.Errorf("%s reads [%d, %d) before kill -9 and [%d, %d) after it, with other records",
 				first[i].Partition, first[i].Start, first[i].End(), second[i].Start, second[i].End())
 		}
