@@ -48,3 +48,31 @@ func TestAHoledRangeDoesNotKeepNewTopicsOffItsWal(t *testing.T) {
 	p, _ := w.s.PartitionOf(fresh)
 	require.True(t, p.Owned)
 }
+
+func TestAWalIsGivenUpOnlyWhenHolesCoverAllItOwes(t *testing.T) {
+	w := newWorld(t)
+	e := w.broker(1, 1)
+	w.wal(1, e, 2)
+	s := w.topic("t", 10, 1)[0] // on the newer one
+	hole := func(epoch int32, from, to int64) *metadatapb.MarkHole {
+		return &metadatapb.MarkHole{
+			Wal: uid(2), Generation: 1, Stream: s, LeaderEpoch: epoch, From: from, To: to, Why: "lost",
+		}
+	}
+	w.ok(&metadatapb.SealAndOpen{Stream: s, LeaderEpoch: 0, End: 100, To: ptr(1)})
+	w.ok(hole(0, 40, 60))
+	w.ok(&metadatapb.AcceptLoss{Stream: s, LeaderEpoch: 0, Operator: "ops"})
+	abandon := &metadatapb.AbandonWal{Wal: uid(2), Generation: 1}
+	w.ok(hole(1, 110, -1))
+	w.no(metadatapb.Refusal_REFUSAL_OWED, abandon)
+	w.ok(hole(0, 0, 100))
+	v, _ := w.s.Stream(s)
+	require.Len(t, v.Holes, 4, "both sides of the accepted one, and the tail")
+	w.no(metadatapb.Refusal_REFUSAL_OWED, abandon) // [100, 110) would be served short
+	w.ok(hole(1, 100, -1))
+	require.Equal(t, metadatapb.WalState_WAL_STATE_RECOVERING, w.ok(abandon).GetWal().GetState())
+	w.ok(&metadatapb.AcceptLoss{Stream: s, LeaderEpoch: 1, Operator: "ops", NextStart: 500, To: ptr(1)})
+	w.ok(&metadatapb.AcceptLoss{Stream: s, LeaderEpoch: 0, Operator: "ops"})
+	b, _ := w.s.WAL(id(2))
+	require.Equal(t, metadatapb.WalState_WAL_STATE_RELEASED, b.State, "nothing waits for it any more")
+}

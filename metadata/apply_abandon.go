@@ -2,8 +2,8 @@ package metadata
 
 import "github.com/weirmq/weir/metadata/metadatapb"
 
-// abandonWal gives a WAL up for good. Whatever it still owes must be a recorded hole, so that nothing is
-// served short: an open range without one could look empty. The WAL keeps its uuid and its holes.
+// abandonWal gives a WAL up for good. Everything it still owes must lie in a recorded hole, so that nothing
+// is served short: an open range without one could look empty. The WAL keeps its uuid and its holes.
 func (s *State) abandonWal(c *metadatapb.AbandonWal) *metadatapb.Result {
 	id, _ := uuidOf(c.GetWal())
 	if w := s.wals[id]; w != nil && w.lost && w.generation == c.GetGeneration() {
@@ -19,18 +19,22 @@ func (s *State) abandonWal(c *metadatapb.AbandonWal) *metadatapb.Result {
 	for _, sid := range w.sortedStreams() {
 		st := s.streams[sid]
 		for _, r := range st.ranges {
-			from := st.frontier(r)
-			owed := r.end == Open || from < r.end
-			if r.wal == w.id && owed && !st.overlap(r.epoch, from, r.end) {
+			if r.wal == w.id && !st.covered(r.epoch, st.frontier(r), r.end) {
 				return refuse(metadatapb.Refusal_REFUSAL_OWED, "WAL %s owes stream %d epoch %d from %d: mark the hole first",
-					w.id, sid, r.epoch, from)
+					w.id, sid, r.epoch, st.frontier(r))
 			}
 		}
 	}
 	w.held, w.holder, w.holderEpoch, w.resumed, w.lost = false, 0, 0, false, true
 	w.state = metadatapb.WalState_WAL_STATE_RECOVERING
-	if w.open == 0 && len(s.Owed(w.id)) == 0 {
+	s.retire(w)
+	return w.answer()
+}
+
+// retire releases a WAL that was given up once nothing waits for it any more: every hole on it is accepted,
+// trimmed, or gone with its topic.
+func (s *State) retire(w *wal) {
+	if w.lost && w.open == 0 && len(s.Owed(w.id)) == 0 {
 		w.state = metadatapb.WalState_WAL_STATE_RELEASED
 	}
-	return w.answer()
 }

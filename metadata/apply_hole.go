@@ -50,22 +50,48 @@ func (s *State) markHole(c *metadatapb.MarkHole) *metadatapb.Result {
 	return s.addHole(st, &hole{epoch: r.epoch, wal: w.id, from: from, to: to, why: c.GetWhy()})
 }
 
-// addHole records h, joined with the holes of its range that it touches. A hole that was discharged stays
-// as it is: whoever finds it larger is late.
+// addHole records what of h is not settled yet, joined with the holes of its range that it touches. A hole
+// that was discharged stays as it is.
 func (s *State) addHole(st *stream, h *hole) *metadatapb.Result {
-	var keep []*hole
+	for _, part := range st.unsettled(h) {
+		st.join(part)
+	}
+	slices.SortFunc(st.holes, func(a, b *hole) int { return cmp.Compare(a.from, b.from) })
+	return &metadatapb.Result{}
+}
+
+// unsettled returns the parts of h that lie in no discharged hole of its range.
+func (st *stream) unsettled(h *hole) []*hole {
+	parts := []*hole{h}
 	for _, x := range st.holes {
-		if x.epoch != h.epoch || !x.overlaps(h.from, h.to) {
-			keep = append(keep, x)
+		if x.epoch != h.epoch || !x.discharged() {
 			continue
 		}
-		within := x.from <= h.from && (x.to == Open || h.to != Open && h.to <= x.to)
-		if within {
-			return &metadatapb.Result{}
+		var next []*hole
+		for _, p := range parts {
+			if !p.overlaps(x.from, x.to) {
+				next = append(next, p)
+				continue
+			}
+			if left := *p; p.from < x.from {
+				left.to = x.from
+				next = append(next, &left)
+			}
+			if right := *p; x.to != Open && (p.to == Open || x.to < p.to) {
+				right.from = x.to
+				next = append(next, &right)
+			}
 		}
-		if x.discharged() {
-			return refuse(metadatapb.Refusal_REFUSAL_HOLE, "a hole of stream %d epoch %d from %d is settled",
-				st.id, x.epoch, x.from)
+		parts = next
+	}
+	return parts
+}
+
+// join adds h to the holes, in place of those of its range that it overlaps.
+func (st *stream) join(h *hole) {
+	st.holes = slices.DeleteFunc(st.holes, func(x *hole) bool {
+		if x.epoch != h.epoch || !x.overlaps(h.from, h.to) {
+			return false
 		}
 		h.from = min(h.from, x.from)
 		if x.to == Open || h.to == Open {
@@ -73,10 +99,23 @@ func (s *State) addHole(st *stream, h *hole) *metadatapb.Result {
 		} else {
 			h.to = max(h.to, x.to)
 		}
+		h.why = x.why // the first reason stays
+		return true
+	})
+	st.holes = append(st.holes, h)
+}
+
+// covered reports whether holes of the range of epoch cover all of [from, to); to is Open when the range is.
+func (st *stream) covered(epoch int32, from, to int64) bool {
+	for _, h := range st.holes {
+		if h.epoch == epoch && h.from <= from && (h.to == Open || from < h.to) {
+			if h.to == Open {
+				return true
+			}
+			from = h.to
+		}
 	}
-	st.holes = append(keep, h)
-	slices.SortFunc(st.holes, func(a, b *hole) int { return cmp.Compare(a.from, b.from) })
-	return &metadatapb.Result{}
+	return to != Open && from >= to
 }
 
 func (s *State) quarantine(c *metadatapb.Quarantine) *metadatapb.Result {
@@ -157,11 +196,13 @@ func (s *State) acceptLoss(c *metadatapb.AcceptLoss, ms int64) *metadatapb.Resul
 		}
 	}
 	if r.end != Open {
+		s.retire(s.wals[r.wal])
 		return rangeAnswer(st, st.after(r.epoch))
 	}
 	tail.to = c.GetNextStart()
 	s.close(st, tail.from)
 	s.wals[r.wal].settle()
+	s.retire(s.wals[r.wal])
 	s.shed(st, ms)
 	if next == nil {
 		return rangeAnswer(st, nil)

@@ -177,6 +177,9 @@ func (s *State) deleteTopic(c *metadatapb.DeleteTopic, ms int64) *metadatapb.Res
 		s.empty(s.streams[id], ms)
 		delete(s.streams, id)
 	}
+	for _, w := range s.sortedWals() {
+		s.retire(w)
+	}
 	delete(s.topics, t.id)
 	delete(s.names, fold(t.name))
 	return &metadatapb.Result{}

@@ -46,6 +46,9 @@ func (s *State) raiseStart(st *stream, offset int64, ms int64) {
 			r.refs = nil
 		}
 	}
+	for _, r := range st.ranges {
+		s.retire(s.wals[r.wal])
+	}
 	s.shed(st, ms)
 }
 

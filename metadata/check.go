@@ -183,6 +183,10 @@ func (s *State) checkRange(st *stream, r *rng, use func(ObjectID, uint64)) error
 		return broken(invariant.CommitContiguous, "stream %d epoch %d: objects end at %d, committed %d",
 			st.id, r.epoch, at, r.committed)
 	}
+	if w := s.wals[r.wal]; w.lost && !st.covered(r.epoch, st.frontier(r), r.end) {
+		return broken(invariant.CoveredOnce, "stream %d epoch %d is owed from %d by WAL %s, which is lost",
+			st.id, r.epoch, st.frontier(r), r.wal)
+	}
 	released := s.wals[r.wal].state == metadatapb.WalState_WAL_STATE_RELEASED
 	if released && (r.end == Open || st.frontier(r) < r.end) {
 		return broken(invariant.CoveredOnce, "stream %d epoch %d is owed from %d by WAL %s, which is released",

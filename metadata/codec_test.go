@@ -44,6 +44,8 @@ func everything(t failer) *world {
 	w.ok(commit(2, e2, 2, 1, 2, entry(5, 0, 0, 1)))
 	w.ok(&metadatapb.TrimStream{Stream: 5, Offset: 1})
 	w.ok(&metadatapb.MarkDeleting{Id: uid(14)})
+	w.broker(3, 3)
+	w.ok(&metadatapb.AbandonWal{Wal: uid(3), Generation: 1})
 	return w
 }
 

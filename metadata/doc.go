@@ -12,7 +12,8 @@
 //
 // A WAL is fresh (created), open (its holder may write), recovering (its holder, if any, reads what is owed;
 // a holder that restarted on its own WAL with proof of death has resumed it and goes on in the same ring
-// once the old ranges are sealed) and released (for ever).
+// once the old ranges are sealed) and released (for ever). A lost one was given up by an operator: nobody
+// holds it again, all it owed is holes, and it is released with the last of them.
 //
 // A stream is a log start offset plus ranges (leader epoch, WAL, start, end or open, committed). A range is
 // open or closed; what a closed or open range holds past its committed end is owed by its WAL. A hole makes

@@ -57,8 +57,8 @@ func (b *broker) export() *metadatapb.BrokerState {
 func (w *wal) export() *metadatapb.WalRecord {
 	return &metadatapb.WalRecord{
 		Id: bytesOf(w.id), Broker: w.broker, Volume: bytesOf(w.volume), Capacity: w.capacity, State: w.state,
-		Generation: w.generation, Held: w.held, Holder: w.holder, HolderEpoch: w.holderEpoch, Resumed: w.resumed, Lost: w.lost,
-		Trim: w.trim, Durable: w.durable, Clean: w.clean, Opened: w.opened,
+		Generation: w.generation, Held: w.held, Holder: w.holder, HolderEpoch: w.holderEpoch,
+		Resumed: w.resumed, Lost: w.lost, Trim: w.trim, Durable: w.durable, Clean: w.clean, Opened: w.opened,
 	}
 }
 

@@ -77,8 +77,8 @@ func (s *State) importWals(p *metadatapb.Snapshot) bool {
 	for _, x := range p.GetWals() {
 		w := &wal{
 			broker: x.GetBroker(), capacity: x.GetCapacity(), state: x.GetState(), generation: x.GetGeneration(),
-			held: x.GetHeld(), holder: x.GetHolder(), holderEpoch: x.GetHolderEpoch(), resumed: x.GetResumed(), lost: x.GetLost(),
-			trim: x.GetTrim(), durable: x.GetDurable(), clean: x.GetClean(), opened: x.GetOpened(),
+			held: x.GetHeld(), holder: x.GetHolder(), holderEpoch: x.GetHolderEpoch(), resumed: x.GetResumed(),
+			lost: x.GetLost(), trim: x.GetTrim(), durable: x.GetDurable(), clean: x.GetClean(), opened: x.GetOpened(),
 			streams: map[uint64]int{},
 		}
 		var ok1, ok2 bool

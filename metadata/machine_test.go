@@ -130,6 +130,10 @@ func drawBroker(d *dice, what int) proto.Message {
 		return c
 	case 13:
 		return &metadatapb.RaiseLow{Broker: d.broker, Epoch: d.epoch, Seq: uint64(d.n(0, 30, "seq"))}
+	case 25:
+		if d.n(0, 2, "rare") == 0 {
+			return &metadatapb.AbandonWal{Wal: d.wal, Generation: d.gen}
+		}
 	case 21:
 		return &metadatapb.ReleaseWal{Wal: d.wal, Generation: d.gen}
 	}

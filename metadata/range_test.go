@@ -262,7 +262,7 @@ func TestQuarantinedHoleNoLongerPinsTheWal(t *testing.T) {
 	w.ok(q)
 	w.no(metadatapb.Refusal_REFUSAL_KEY_REUSED, &metadatapb.Quarantine{Wal: uid(1), Generation: 2, Stream: s, Seq: 2})
 	w.no(metadatapb.Refusal_REFUSAL_NO_HOLE, &metadatapb.Quarantine{Wal: uid(1), Generation: 2, Stream: s, Seq: 4})
-	w.no(metadatapb.Refusal_REFUSAL_HOLE, hole(50, 70))
+	w.ok(hole(50, 60))
 	require.Equal(t, []OwedRange{{s, 0, 60, 100}}, w.s.Owed(id(1)))
 	require.Equal(t, "a", verdicts(w.ok(commit(2, e2, 1, 2, 5, entry(s, 0, 60, 100)))))
 	w.ok(&metadatapb.ReleaseWal{Wal: uid(1), Generation: 2})
@@ -288,4 +288,26 @@ func TestAnAcceptedGapIsRememberedAsLongAsItsRange(t *testing.T) {
 	v, _ := w.s.Stream(s)
 	require.Len(t, v.Ranges, 1)
 	require.Empty(t, v.Holes)
+}
+
+func TestAnEntryWithoutRecordsBecomesNoReference(t *testing.T) {
+	w := newWorld(t)
+	e := w.broker(1, 1)
+	s := w.topic("t", 10, 1)[0]
+	w.ok(&metadatapb.TrimStream{Stream: s, Offset: 5})
+	require.Equal(t, "G", verdicts(w.ok(commit(1, e, 1, 1, 1, entry(s, 0, 5, 5)))))
+	require.Equal(t, "a", verdicts(w.ok(commit(1, e, 1, 1, 2, state(s, 0, 5)))))
+	require.Empty(t, w.s.Coverages(s, 0, 9))
+	require.Equal(t, []ObjectID{{1, e, 2}}, w.s.Objects())
+}
+
+func TestACheckpointMayStandBehindASettledHole(t *testing.T) {
+	w := newWorld(t)
+	e := w.broker(1, 1)
+	s := w.topic("t", 10, 1)[0]
+	w.ok(commit(1, e, 1, 1, 1, entry(s, 0, 0, 4)))
+	w.ok(&metadatapb.MarkHole{Wal: uid(1), Generation: 1, Stream: s, From: 4, To: 8, Why: "bad block"})
+	w.ok(&metadatapb.Quarantine{Wal: uid(1), Generation: 1, Stream: s, Seq: 2, Size: 1})
+	require.Equal(t, "Ra", verdicts(w.ok(commit(1, e, 1, 1, 3, state(s, 0, 6), state(s, 0, 8)))))
+	require.Equal(t, "a", verdicts(w.ok(commit(1, e, 1, 1, 4, entry(s, 0, 8, 9)))))
 }

@@ -172,8 +172,8 @@ func (s *State) WAL(id UUID) (WAL, bool) {
 	}
 	return WAL{
 		ID: w.id, Broker: w.broker, Volume: w.volume, Capacity: w.capacity, State: w.state,
-		Generation: w.generation, Held: w.held, Holder: w.holder, HolderEpoch: w.holderEpoch, Resumed: w.resumed, Lost: w.lost,
-		Trim: w.trim, Durable: w.durable, Clean: w.clean, OpenRanges: w.open,
+		Generation: w.generation, Held: w.held, Holder: w.holder, HolderEpoch: w.holderEpoch,
+		Resumed: w.resumed, Lost: w.lost, Trim: w.trim, Durable: w.durable, Clean: w.clean, OpenRanges: w.open,
 	}, true
 }
 
