@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -54,6 +55,9 @@ func runServer(c *serverConfig) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseNetworkFS(c.Data); err != nil {
+		return err
+	}
 	if cfg.Store, err = c.openStore(h); err != nil {
 		return err
 	}
@@ -74,6 +78,28 @@ func runServer(c *serverConfig) error {
 		n.Advertised(), orNone(c.HTTP), c.Data, n.ClusterID(), n.ID(), n.RecoveredLine(),
 		time.Since(start).Round(time.Millisecond))
 	return waitForEnd(h, n, side, signals)
+}
+
+// refuseNetworkFS refuses data on a network file system: the WAL's fence word is coherent within one kernel
+// only, and a lock there proves nothing (PROTOCOL rules 6, 8).
+func refuseNetworkFS(data string) error {
+	dir, err := filepath.Abs(data)
+	for ; err == nil; dir = filepath.Dir(dir) {
+		if _, e := os.Stat(dir); e == nil || dir == filepath.Dir(dir) {
+			break // the nearest directory that exists: the rest is made there
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("find %s: %w", data, err)
+	}
+	name, network, err := oshost.NetworkFS(dir)
+	if err != nil {
+		return fmt.Errorf("look at the file system of %s: %w", data, err)
+	}
+	if network {
+		return fmt.Errorf("--data %s is on a network file system (%s), where locks prove nothing; use a local disk", data, name)
+	}
+	return nil
 }
 
 func orNone(s string) string {
