@@ -13,10 +13,17 @@ type Options struct {
 	Duration time.Duration // of the clients' work, virtual [20 s]
 	Crashes  int           // planned [2]; -1 for none
 	Quiet    bool          // no faults but the crashes
+	CrashAt  Crash         // one crash at this I/O call instead of planned ones; zero = none
 	Log      io.Writer     // the node's log; nil = nowhere
 	Sites    bool          // record where each I/O call comes from
 	Watch    func(*sim.Pulse) (stop func())
 	OnEvent  func(sim.Event) // every event that enters the hash; for traces
+}
+
+// Crash is a kill of the node's machine at its N-th I/O call after the start.
+type Crash struct {
+	N    uint64
+	When sim.When
 }
 
 func (o Options) withDefaults() Options {
@@ -24,6 +31,8 @@ func (o Options) withDefaults() Options {
 		o.Duration = 20 * time.Second
 	}
 	switch {
+	case o.CrashAt.N > 0:
+		o.Crashes = 0
 	case o.Crashes == 0:
 		o.Crashes = 2
 	case o.Crashes < 0:
