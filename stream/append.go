@@ -155,7 +155,8 @@ func (w *appendDraft) Durable(err error) {
 				w.r.st.id, w.r.epoch, w.base, w.r.durable)
 		}
 		w.r.durable = w.end
-		if e.asleep == 0 || e.pending >= e.cfg.UploadBytes || e.entries >= e.cfg.MaxEntries || e.pressure() {
+		if e.asleep == 0 || e.pending >= e.cfg.UploadBytes || e.entries >= e.cfg.MaxEntries ||
+			e.full() && e.newest-e.looked > e.ringBytes/256 {
 			e.work.Signal()
 		}
 	} else {

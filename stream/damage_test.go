@@ -96,6 +96,7 @@ func TestDamageFoundByRecoveryHolesOneRange(t *testing.T) {
 			require.ErrorIs(r, r.e.Flush(sc), stream.ErrHole)
 			require.Equal(r, bad.base, r.cat.streams[2].last().committed, "what lies below is committed")
 			require.Equal(r, bad.base, r.cat.holes[0].From)
+			require.LessOrEqual(r, r.log.Trimmed(), r.rec.Damage[0].From, "the damaged frame is kept")
 			require.NoError(r, r.verify(sc), "other streams are served")
 			for _, x := range []*expected{r.streams[0], r.streams[2]} {
 				require.NoError(r, r.append(sc, x, 100, true))

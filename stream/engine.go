@@ -38,7 +38,8 @@ type Engine struct {
 	pin     wal.Position // the plan reads entries from here on; noPin without one
 	trimmed wal.Position // what the log was asked to trim to
 	newest  wal.Position // frame of the newest entry
-	pressed wal.Position // newest when the ring last asked for an upload
+	planned wal.Position // newest when the last plan was made
+	looked  wal.Position // newest when stream.upload last looked at a ring more than half full
 	asleep  host.Time    // when stream.upload wakes by itself; 0 = never
 	retry   bool         // a plan waits to be repeated
 	closed  bool
@@ -61,7 +62,7 @@ func NewEngine(h host.Host, cfg Config, log *wal.Log, store objectstore.Store, c
 	cfg.setDefaults()
 	e := &Engine{h: h, cfg: cfg, log: log, store: store, cat: cat, streams: map[ID]*streamLog{}, pin: noPin}
 	e.ringBytes, e.trimmed = wal.Position(log.Stats().Capacity), log.Trimmed()
-	e.newest, e.pressed = log.End(), e.trimmed
+	e.newest, e.planned, e.looked = log.End(), e.trimmed, e.trimmed
 	e.mu.Init(h)
 	e.work.Init(h, &e.mu)
 	e.room.Init(h, &e.mu)

@@ -55,6 +55,7 @@ func (e *Engine) makePlan(sc *host.Scope, what scope) (*plan, error) {
 func (e *Engine) choose(what scope) []part {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.planned = e.newest
 	cut := e.ring.cut(e.cfg.ObjectBytes)
 	var parts []part
 	for _, r := range e.owing {
@@ -67,7 +68,7 @@ func (e *Engine) choose(what scope) []part {
 		case j > i:
 			pt.start, pt.end = r.entries[i].base, r.entries[j-1].end()
 			e.pin = min(e.pin, r.entries[i].at.Frame)
-		case what == takeData || !r.stateDue || !r.stated || r.refused || r.hole != nil:
+		case what == takeData || !r.idleState():
 			continue
 		}
 		if r.stateDue {

@@ -53,9 +53,11 @@ func (e *Engine) await(sc *host.Scope) (scope, error) {
 		if e.closed || e.dead != nil || e.fenced != nil {
 			return 0, ErrClosed
 		}
-		if e.pressure() {
-			e.pressed = e.newest
-			return takeStates, nil
+		if e.full() {
+			e.looked = e.newest
+			if e.pinned() || e.pending > 0 && e.newest-e.planned > e.ringBytes/32 {
+				return takeStates, nil
+			}
 		}
 		wake, due := e.due(e.h.Now())
 		if due {
@@ -88,10 +90,22 @@ func (e *Engine) due(now host.Time) (host.Time, bool) {
 	return at, now >= at
 }
 
-// pressure tells that the ring is more than half full, and that it grew since that was last acted upon.
-func (e *Engine) pressure() bool {
-	return e.newest-min(e.newest, e.trimmed) > e.ringBytes/2 && e.newest-min(e.newest, e.pressed) > e.ringBytes/16
+// full tells that the ring is more than half full.
+func (e *Engine) full() bool { return e.newest-min(e.newest, e.trimmed) > e.ringBytes/2 }
+
+// pinned tells that an opening state that lies half a ring back waits for a checkpoint of its range. Only that is
+// acted upon at once, so that a range that cannot be committed does not make for many small objects.
+func (e *Engine) pinned() bool {
+	for _, r := range e.owing {
+		if r.idleState() && r.state.Frame+e.ringBytes/2 < e.newest {
+			return true
+		}
+	}
+	return false
 }
+
+// idleState tells that r owes its opening state and a checkpoint would discharge it.
+func (r *rangeLog) idleState() bool { return r.stateDue && r.stated && !r.refused && r.hole == nil }
 
 // upload takes one plan as far as it goes. It reports false when there was nothing to do.
 func (e *Engine) upload(sc *host.Scope, what scope) (bool, error) {
@@ -315,7 +329,7 @@ func (e *Engine) owes(target wal.Position) bool {
 		if i < len(r.entries) && r.entries[i].end() <= r.stop() && r.entries[i].at.Frame < target {
 			return true
 		}
-		if r.hole == nil && r.stateDue && r.stated && r.state.Frame < target || r.hole != nil && !r.marked {
+		if r.idleState() && r.state.Frame < target || r.hole != nil && !r.marked {
 			return true
 		}
 	}
