@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
@@ -15,7 +16,10 @@ func (b *Broker) follow(sc *host.Scope) error {
 	for {
 		index, err := b.meta.Wait(sc, seen, 0)
 		if err != nil {
-			return nil // the scope ended
+			if sc.Err() == nil { // the controller is dead: nothing could be committed or opened any more
+				b.fail(fmt.Errorf("follow the metadata: %w", err))
+			}
+			return nil
 		}
 		if err := b.followOnce(sc, index); err != nil {
 			if sc.Err() == nil {
