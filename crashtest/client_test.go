@@ -73,8 +73,8 @@ func (r *reader) fetch(partition int32, offset int64) ([]string, int64, error) {
 	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
 		return nil, 0, err
 	}
-	part, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{Offset: offset, Topic: r.topic, Partition: partition},
-		got, kgo.DefaultDecompressor(), nil)
+	how := kgo.ProcessFetchPartitionOpts{Offset: offset, Topic: r.topic, Partition: partition}
+	part, _ := kgo.ProcessFetchPartition(how, got, kgo.DefaultDecompressor(), nil)
 	if part.Err != nil {
 		return nil, 0, part.Err
 	}
@@ -167,12 +167,13 @@ func (l *load) write(ctx context.Context, client *kgo.Client, writer string, par
 		value := fmt.Sprintf("%s-%d ", writer, n)
 		value += fill[:max(0, o.size-len(value))]
 		rec := &kgo.Record{Partition: int32(n) % partitions, Value: []byte(value)}
+		sent := time.Now()
 		client.Produce(context.Background(), rec, func(r *kgo.Record, err error) {
 			if err != nil {
 				l.fail(fmt.Errorf("%s: %w", name(value), err))
 				return
 			}
-			l.ack(r.Partition, r.Offset, value)
+			l.ack(r.Partition, r.Offset, value, sent)
 		})
 		time.Sleep(o.every)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -20,7 +21,9 @@ type ledger struct {
 	acked    []map[int64]string // by partition and offset
 	failures []error
 	count    int
-	seen     []prefix // by partition: what reads have shown so far; used by one goroutine
+	lastAck  time.Time
+	youngest time.Duration // the shortest time between a send and its acknowledgement
+	seen     []prefix      // by partition: what reads have shown so far; used by one goroutine
 }
 
 // prefix is the log of a partition as far as it was read and judged.
@@ -41,9 +44,13 @@ func newLedger(partitions int) *ledger {
 
 func newPrefix() prefix { return prefix{last: map[string]int64{}, values: map[int64]string{}} }
 
-func (l *ledger) ack(partition int32, offset int64, value string) {
+func (l *ledger) ack(partition int32, offset int64, value string, sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.lastAck = time.Now()
+	if took := l.lastAck.Sub(sent); l.youngest == 0 || took < l.youngest {
+		l.youngest = took
+	}
 	if old, ok := l.acked[partition][offset]; ok {
 		l.failures = append(l.failures, fmt.Errorf("partition %d offset %d was acknowledged for %s and %s",
 			partition, offset, name(old), name(value)))
@@ -56,6 +63,18 @@ func (l *ledger) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failures = append(l.failures, err)
+}
+
+// times returns when the last acknowledgement came, and the shortest time that one took; forget starts the
+// latter anew.
+func (l *ledger) times(forget bool) (last time.Time, youngest time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, youngest = l.lastAck, l.youngest
+	if forget {
+		l.youngest = 0
+	}
+	return last, youngest
 }
 
 // total is the number of acknowledged records.

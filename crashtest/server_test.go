@@ -76,7 +76,7 @@ func newServer(t *testing.T, args ...string) *server {
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() {
-			t.Logf("the server said:\n%s", s.out.tail(60))
+			t.Logf("the server said:\n%s", s.out.tail(25))
 		}
 	})
 	return s
@@ -158,7 +158,7 @@ func (s *server) exit(limit time.Duration) int {
 	select {
 	case <-s.exited:
 	case <-time.After(limit):
-		require.FailNow(s.t, "the server does not end", "after %s; it said:\n%s", limit, s.out.tail(60))
+		require.FailNow(s.t, "the server does not end", "after %s; it said:\n%s", limit, s.out.tail(20))
 	}
 	return s.cmd.ProcessState.ExitCode()
 }
@@ -232,6 +232,8 @@ func weir(t *testing.T, args ...string) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
+const tailColumns = 400
+
 // transcript collects what a server prints, over all its processes.
 type transcript struct {
 	mu   sync.Mutex
@@ -259,10 +261,16 @@ func (w *transcript) now() string {
 	return string(w.text.Bytes()[w.from:])
 }
 
-// tail is the last lines of all processes.
+// tail is the last lines of all processes, long ones shortened.
 func (w *transcript) tail(n int) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	lines := strings.SplitAfter(w.text.String(), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "")
+	lines = lines[max(0, len(lines)-n):]
+	for i, line := range lines {
+		if len(line) > tailColumns {
+			lines[i] = line[:tailColumns] + "…\n"
+		}
+	}
+	return strings.Join(lines, "")
 }
