@@ -52,8 +52,11 @@ func Seed(run Func, o SeedOptions) *Result {
 	begin := time.Now()
 	res.fill(run(wo))
 	res.Wall = time.Since(begin)
-	if tr != nil && tr.err != nil && res.OK() {
-		res.Failure = "write the trace: " + tr.err.Error()
+	if tr != nil {
+		tr.flush()
+		if tr.err != nil && res.OK() {
+			res.Failure = "write the trace: " + tr.err.Error()
+		}
 	}
 	return res
 }

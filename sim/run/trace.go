@@ -9,21 +9,20 @@ import (
 
 // tracer writes one line for each event:
 //
-//	number  virtual seconds  kind  who  a  b  hash  task that runs or ran last
+//	number  virtual seconds  kind  who  a  b  hash  task
 //
-// The words of an event are in hex; package sim says at each of its kinds what they are. Two runs with one
-// seed write the same lines, so that the first line that differs is the first event that does.
+// The words of an event are in hex; package sim says at each of its kinds what they are. The task is the
+// one that a pick chose, none at a timer, and else the one that runs or ran last. Two runs with one seed
+// write the same lines, so that the first line that differs is the first event that does.
 type tracer struct {
 	w    io.Writer
 	task func() string
-	line []byte
-	err  error // the first one; nothing is written after it
+	line []byte // not yet written: a pick's task is known only when it has run
+	err  error  // the first one; nothing is written after it
 }
 
 func (t *tracer) event(e sim.Event) {
-	if t.err != nil {
-		return
-	}
+	t.flush()
 	b := strconv.AppendUint(t.line[:0], e.N, 10)
 	b = append(b, ' ')
 	b = appendSeconds(b, uint64(e.At))
@@ -34,11 +33,29 @@ func (t *tracer) event(e sim.Event) {
 		b = strconv.AppendUint(b, word, 16)
 	}
 	b = append(b, ' ')
-	b = appendHash(b, e.Hash)
-	b = append(b, ' ')
-	b = append(b, t.task()...)
-	t.line = append(b, '\n')
-	_, t.err = t.w.Write(t.line)
+	t.line = appendHash(b, e.Hash)
+	switch e.Kind {
+	case sim.KindPick:
+	case sim.KindTimer:
+		t.write()
+	default:
+		t.flush()
+	}
+}
+
+// flush writes the line that waits, if any.
+func (t *tracer) flush() {
+	if len(t.line) > 0 {
+		t.line = append(append(t.line, ' '), t.task()...)
+		t.write()
+	}
+}
+
+func (t *tracer) write() {
+	if t.err == nil {
+		_, t.err = t.w.Write(append(t.line, '\n'))
+	}
+	t.line = t.line[:0]
 }
 
 func appendSeconds(b []byte, ns uint64) []byte {
