@@ -40,7 +40,7 @@ type produceCall struct {
 	until  host.Time
 
 	mu      host.Mutex // guards the fields below and the outcome of every item
-	pending int        // items without an outcome
+	pending int        // items without an outcome, and one while the request is being begun
 	unknown error      // an item whose outcome is not known: hang up
 }
 
@@ -77,6 +77,10 @@ func beginProduce(b *Broker, sc *host.Scope, c *call) error {
 	p.mu.Init(b.h)
 	p.done.Init(b.h)
 	c.produce = p
+	p.pending = 1
+	for i := range req.Topics {
+		p.pending += len(req.Topics[i].Partitions)
+	}
 	p.shape(b, req, c.version)
 	for i := range p.topics {
 		for j := range p.topics[i].items {
@@ -85,10 +89,17 @@ func beginProduce(b *Broker, sc *host.Scope, c *call) error {
 			}
 		}
 	}
-	if p.pending == 0 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lessLocked()
+	return nil
+}
+
+// lessLocked takes one off what the answer waits for; p.mu is held.
+func (p *produceCall) lessLocked() {
+	if p.pending--; p.pending == 0 {
 		p.done.Complete(struct{}{}, nil)
 	}
-	return nil
 }
 
 // shape lays out the answer and settles what can be judged without the partitions.
@@ -105,7 +116,6 @@ func (p *produceCall) shape(b *Broker, req *kmsg.ProduceRequest, version int16) 
 		for j := range rt.Partitions {
 			it := &t.items[j]
 			it.call, it.partition, it.base, it.appendTime, it.logStart = p, rt.Partitions[j].Partition, -1, -1, -1
-			p.pending++
 			code := topicCode
 			switch {
 			case p.acks < -1 || p.acks > 1:
@@ -230,10 +240,7 @@ func (it *produceItem) outcome(code Code, text string, logStart int64) {
 	if code != codeNone {
 		it.base, it.appendTime = -1, -1
 	}
-	c.pending--
-	if c.pending == 0 {
-		c.done.Complete(struct{}{}, nil)
-	}
+	c.lessLocked()
 }
 
 // lose records that the item's outcome is unknown.
