@@ -9,6 +9,7 @@ import (
 	"github.com/weirmq/weir/broker/partition"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/stream"
+	"github.com/weirmq/weir/wal"
 )
 
 // Fetch (key 1), v4–18.
@@ -42,6 +43,7 @@ type fetchCall struct {
 	parts   []*part // those that can be waited for
 	reads   []*stream.Read
 	bytes   int
+	crowded bool // copy what is read: answers hold too many slabs
 	failed  bool // a partition has an error: answer at once
 	version int16
 }
@@ -122,6 +124,9 @@ func (f *fetchCall) gather(sc *host.Scope) error {
 	if budget <= 0 {
 		budget = fetchBytesMax
 	}
+	if f.crowded = f.b.crowded(); f.crowded {
+		budget = min(budget, copiedBytesMax)
+	}
 	for i := range f.req.Topics {
 		rt := &f.req.Topics[i]
 		topic, code := f.b.find(rt.Topic, rt.TopicID, f.version >= fetchTopicID)
@@ -165,13 +170,36 @@ func (f *fetchCall) fetchPart(sc *host.Scope, t *topic, code Code, want *kmsg.Fe
 	if err != nil {
 		return f.readFailed(sc, p, want.FetchOffset, out, err)
 	}
-	f.reads = append(f.reads, read)
-	for _, ch := range read.Chunks {
-		out.records = append(out.records, ch.Data)
-		out.size += len(ch.Data)
-	}
+	f.take(read, out)
 	f.bytes += out.size
 	return nil
+}
+
+// copiedBytesMax bounds an answer that is copied because answers hold too many slabs.
+const copiedBytesMax = 1 << 20
+
+// crowded reports whether answers that clients are slow to take hold so many slabs that appends may soon
+// find none.
+func (b *Broker) crowded() bool {
+	return b.cfg.Slabs.Held(wal.HolderAnswer) > b.cfg.Slabs.Slabs()/4
+}
+
+// take puts a read into the answer: by reference, or copied when the slabs are needed.
+func (f *fetchCall) take(read *stream.Read, out *fetchedPart) {
+	if !f.crowded {
+		f.reads = append(f.reads, read)
+		for _, ch := range read.Chunks {
+			out.records = append(out.records, ch.Data)
+			out.size += len(ch.Data)
+		}
+		return
+	}
+	copied := make([]byte, 0, read.Bytes)
+	for _, ch := range read.Chunks {
+		copied = append(copied, ch.Data...)
+	}
+	read.Release()
+	out.records, out.size = append(out.records, copied), len(copied)
 }
 
 // place validates epoch and offset and fills in the partition's watermarks.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
@@ -39,6 +40,7 @@ func (b *Broker) collect(sc *host.Scope) error {
 			continue
 		}
 		sweepAt = b.h.Now().Add(b.cfg.Collect.Sweep)
+		b.expireOffsets()
 		swept, err := b.engine.Sweep(sc, "", b.garbage)
 		if err != nil && sc.Err() == nil {
 			b.h.Log().Warn("sweep the object store", "error", err)
@@ -96,5 +98,14 @@ func (b *Broker) trimOffsets(sc *host.Scope) {
 		if err := g.stream.Trim(sc, loc.Start); err != nil && sc.Err() == nil {
 			b.h.Log().Warn("trim the offsets topic", "partition", g.index, "offset", loc.Start, "error", err)
 		}
+	}
+}
+
+// expireOffsets forgets the offsets of groups that have been empty for longer than the retention.
+func (b *Broker) expireOffsets() {
+	for _, g := range b.coordinatorParts() {
+		g.act(func(c *group.Coordinator, now group.Now, out []group.Effect) []group.Effect {
+			return c.Expire(now, out)
+		})
 	}
 }

@@ -115,6 +115,18 @@ func (g *groupPart) step(id string, a *groupAnswer, ev func(group.Token) group.E
 	return nil
 }
 
+// act lets the coordinator do something of its own accord; nothing if the part has stopped: whoever
+// coordinates next does it.
+func (g *groupPart) act(do func(*group.Coordinator, group.Now, []group.Effect) []group.Effect) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return
+	}
+	g.effects = do(g.coord, g.b.now(), g.effects[:0])
+	g.carryOut()
+}
+
 // carryOut does what the coordinator asked for, in order; g.mu is held.
 func (g *groupPart) carryOut() {
 	wake := false

@@ -3,6 +3,7 @@ package broker
 import (
 	"hash/crc32"
 
+	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
@@ -109,16 +110,8 @@ func (b *Broker) stopGroups(sc *host.Scope) {
 // forgetTopic drops the committed offsets of a deleted topic.
 func (b *Broker) forgetTopic(name string) {
 	for _, g := range b.coordinatorParts() {
-		g.dropTopic(name)
+		g.act(func(c *group.Coordinator, now group.Now, out []group.Effect) []group.Effect {
+			return c.DropTopic(now, name, out)
+		})
 	}
-}
-
-func (g *groupPart) dropTopic(name string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.stopped {
-		return // whoever coordinates next finds the topic gone, too
-	}
-	g.effects = g.coord.DropTopic(g.b.now(), name, g.effects[:0])
-	g.carryOut()
 }

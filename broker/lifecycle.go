@@ -39,12 +39,16 @@ func (b *Broker) Advertised() string {
 }
 
 // walDied is called by the WAL after its first error (rule 15). What was acknowledged is uploaded from
-// memory before the broker ends.
+// memory and the ranges are closed there before the broker ends.
 func (b *Broker) walDied(err error) {
 	b.h.Go(b.root, "broker.rescue", func(sc *host.Scope) {
 		sc, cancel := sc.Child(b.h.Now().Add(rescueMax))
 		defer cancel()
-		if e := b.engine.Rescue(sc); e != nil {
+		e := b.engine.Rescue(sc)
+		if e == nil {
+			e = b.sealAll(sc) // at the known-durable end, which is the committed one now
+		}
+		if e != nil {
 			b.h.Log().Error("upload what the dead WAL had acknowledged", "error", e)
 		}
 		b.fail(err)
