@@ -14,11 +14,12 @@ KAFKA_PYTHON := 3.0.12
 # time, and the root tests only read source: both run under `make test`.
 RACE_PKGS = $(shell $(GO) list ./... | grep -vE '^$(MODULE)($$|/sim|/bench)')
 
-# Every package with tests behind the build tag.
-INTEGRATION_PKGS = $(shell grep -rl --include='*_test.go' '^//go:build integration' . | xargs -n1 dirname | sort -u)
+# Every package with tests behind the build tag; clients is a module of its own.
+INTEGRATION_PKGS = $(shell grep -rl --include='*_test.go' --exclude-dir=clients '^//go:build integration' . | \
+	xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race sim sweep fuzz bench integration lint vet generate clean
+.PHONY: help build test race sim sweep fuzz bench integration clients lint vet generate clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -50,21 +51,29 @@ fuzz: ## every fuzz target for FUZZTIME each
 bench: ## throughput and latency beside bench/bare and the disk's own limit
 	$(GO) run ./bench
 
-integration: bin/versitygw bin/python/kafka ## real clients, servers and faults against the real process (needs kcat, strace)
-	PATH="$(CURDIR)/bin:$$PATH" PYTHONPATH="$(CURDIR)/bin/python" \
-		$(GO) test -tags integration -count=1 -p 1 -timeout 20m $(INTEGRATION_PKGS)
+integration: clients bin/versitygw ## real clients, servers and faults against the real process (needs kcat, strace, cgo, Java)
+	PATH="$(CURDIR)/bin:$$PATH" $(GO) test -tags integration -count=1 -p 1 -timeout 20m $(INTEGRATION_PKGS)
 
-# The S3 server and the Python client that the integration tests talk to.
+clients: bin/python/kafka bin/java/pom.xml ## every client library against the real process
+	cd clients && PYTHONPATH="$(CURDIR)/bin/python" WEIR_JAVA_CLIENT="$(CURDIR)/bin/java" \
+		$(GO) test -tags integration -count=1 -parallel 6 -timeout 10m ./...
+
+# The S3 server, the Python client and the Java client that the integration tests use.
 bin/versitygw:
 	GOBIN="$(CURDIR)/bin" $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
 
 bin/python/kafka:
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
-		--target bin/python kafka-python==$(KAFKA_PYTHON)
+		--target bin/python 'kafka-python[snappy,lz4,zstd]==$(KAFKA_PYTHON)'
+
+bin/java/pom.xml: clients/testdata/java/pom.xml
+	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/bin/java"
+	cp $< $@
 
 lint: vet ## formatting, vet and the rules of the repository
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on the files above"; exit 1; }
 	$(GO) vet -tags integration ./...
+	cd clients && $(GO) vet -tags integration ./...
 	$(GO) test -count=1 .
 
 vet: ## go vet
