@@ -20,7 +20,18 @@ func found(frame wal.Position, base int64, count uint32) wal.Found {
 	}
 }
 
-func TestRecoveryJudgesEachRangeByItself(t *testing.T) {
+// recoveryCase is one range, what a scan found of it, and what recovery makes of that.
+type recoveryCase struct {
+	name    string
+	info    RangeInfo
+	entries []wal.Found
+	damage  []wal.Damage
+	end     int64
+	kept    int
+	hole    *[2]int64
+}
+
+func recoveryCases() []recoveryCase {
 	type entries = []wal.Found
 	open := RangeInfo{ID: 1, Epoch: 3, Start: 100, End: Open, Committed: 100}
 	with := func(change func(*RangeInfo)) RangeInfo { r := open; change(&r); return r }
@@ -29,15 +40,7 @@ func TestRecoveryJudgesEachRangeByItself(t *testing.T) {
 		return []wal.Damage{{From: 5000, To: 6000, Listed: true, Lost: lost}}
 	}
 	hole := func(from, to int64) *[2]int64 { return &[2]int64{from, to} }
-	for _, c := range []struct {
-		name    string
-		info    RangeInfo
-		entries entries
-		damage  []wal.Damage
-		end     int64
-		kept    int
-		hole    *[2]int64
-	}{
+	return []recoveryCase{
 		{"nothing found", open, nil, nil, 100, 0, nil},
 		{"state and data", open, entries{found(0, 100, 0), found(1, 100, 5), found(2, 105, 5)}, nil, 110, 2, nil},
 		{"committed entries are skipped", with(func(r *RangeInfo) { r.Committed = 105 }),
@@ -77,7 +80,11 @@ func TestRecoveryJudgesEachRangeByItself(t *testing.T) {
 			listed(found(5000, 100, 0)), 105, 1, nil},
 		{"damage that lists what is below the log start offset", with(func(r *RangeInfo) { r.LogStart = 105 }),
 			entries{found(7000, 105, 5)}, listed(found(5000, 100, 5)), 110, 1, nil},
-	} {
+	}
+}
+
+func TestRecoveryJudgesEachRangeByItself(t *testing.T) {
+	for _, c := range recoveryCases() {
 		s, kept := newScan(c.info), 0
 		for i := range c.entries {
 			if s.take(&c.entries[i]) && c.entries[i].Kind == wal.KindData {
