@@ -35,6 +35,6 @@ Start with:
 		SilenceErrors: true,
 	}
 	root.AddCommand(serverCommand(), topicCommand(), groupCommand(), produceCommand(), consumeCommand(),
-		versionCommand())
+		recoverCommand(), simCommand(), versionCommand())
 	return root
 }
