@@ -270,7 +270,8 @@ func finishProduce(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	if p.unknown != nil {
 		return reply{}, hangUp("the outcome of a produce request is unknown: %v", p.unknown)
 	}
-	return reply{bufs: [][]byte{encodeProduce(nil, c.version, c.correlation, p.topics)}}, nil
+	c.one[0] = encodeProduce(c.conn.out.room(b), c.version, c.correlation, p.topics)
+	return reply{bufs: c.one[:]}, nil
 }
 
 // hangUpUnheard closes the connection when an acks=0 request failed, the only way to say so.

@@ -40,6 +40,7 @@ type call struct {
 	produce *produceCall // what beginProduce left for finishProduce
 	refused reply        // an answer that is ready before the request was decoded
 	done    bool         // refused holds the answer
+	one     [1][]byte    // for a reply of one buffer
 }
 
 // decodeHeader reads the request header (v1, v2) from frame and returns the body behind it.

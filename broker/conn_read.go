@@ -1,0 +1,163 @@
+package broker
+
+import (
+	"encoding/binary"
+
+	"github.com/weirmq/weir/host"
+)
+
+// connReadBytes is what one quiet connection keeps for reading: 10,000 of them are 5 MB.
+const connReadBytes = 512
+
+// intake is what a connection reads through: a small buffer of its own while it is quiet, a larger one lent
+// by the broker while it sends more than fits, so that a small request costs one read or less.
+type intake struct {
+	nc     host.Conn
+	from   *buffers
+	buf    []byte // small, or the lent one
+	lo, hi int    // what was read and not yet taken
+	last   int    // bytes of the latest read
+	lent   *lent
+	small  [connReadBytes]byte
+}
+
+func (r *intake) init(nc host.Conn, from *buffers) {
+	r.nc, r.from = nc, from
+	r.buf = r.small[:]
+}
+
+// close gives the lent buffer back.
+func (r *intake) close() { r.giveBack() }
+
+// peek returns the next n bytes, at most as many as the buffer holds. They stay until the next call.
+func (r *intake) peek(n int) ([]byte, error) {
+	for r.hi-r.lo < n {
+		if err := r.more(); err != nil {
+			return nil, err
+		}
+	}
+	return r.buf[r.lo : r.lo+n], nil
+}
+
+// holds reports whether n bytes fit in the buffer.
+func (r *intake) holds(n int) bool { return n <= len(r.buf) }
+
+// skip takes n bytes that peek returned.
+func (r *intake) skip(n int) { r.lo += n }
+
+// read fills p from the buffer and then from the wire.
+func (r *intake) read(p []byte) error {
+	n := copy(p, r.buf[r.lo:r.hi])
+	r.lo += n
+	for p = p[n:]; len(p) > 0; p = p[n:] {
+		var err error
+		if n, err = r.nc.Read(p); n == 0 && err != nil {
+			return err
+		}
+	}
+	r.last = connReadBytes // what needs a buffer of its own is not quiet
+	return nil
+}
+
+// more reads once, behind what is there.
+func (r *intake) more() error {
+	if r.lo == r.hi && r.lent != nil && r.last < connReadBytes {
+		r.giveBack() // it may be quiet from now on
+	}
+	r.hi = copy(r.buf, r.buf[r.lo:r.hi])
+	r.lo = 0
+	n, err := r.nc.Read(r.buf[r.hi:])
+	if n == 0 && err != nil {
+		return err
+	}
+	r.hi += n
+	r.last = n
+	if r.hi == len(r.buf) && r.lent == nil {
+		r.borrow()
+	}
+	return nil
+}
+
+// borrow moves to a larger buffer, unless all are lent.
+func (r *intake) borrow() {
+	if r.lent = r.from.lend(); r.lent != nil {
+		r.hi = copy(r.lent[:], r.buf[r.lo:r.hi])
+		r.lo, r.buf = 0, r.lent[:]
+	}
+}
+
+// giveBack moves an empty intake to its own buffer.
+func (r *intake) giveBack() {
+	if r.lent != nil {
+		r.from.giveBack(r.lent)
+		r.lent, r.buf, r.lo, r.hi = nil, r.small[:], 0, 0
+	}
+}
+
+// read takes requests off the wire until the connection or its scope ends.
+func (c *conn) read() error {
+	for {
+		head, err := c.in.peek(4 + requestBytesMin)
+		if err != nil {
+			return err
+		}
+		size := int64(int32(binary.BigEndian.Uint32(head)))
+		key := int16(binary.BigEndian.Uint16(head[4:]))
+		limit := int64(requestBytesMax)
+		if key == 0 {
+			limit = produceRequestBytesMax
+		}
+		if size < requestBytesMin || size > limit {
+			return hangUp("request of %d bytes with key %d; the limit is %d: "+
+				"is this a Kafka client?", size, key, limit)
+		}
+		if err := c.b.requestMemory.Acquire(c.sc, size); err != nil {
+			return err
+		}
+		if err := c.take(key, int(size)); err != nil {
+			c.b.requestMemory.Release(size)
+			return err
+		}
+	}
+}
+
+// take reads one request and begins it. A Produce request is used up by then, so its bytes stay in the
+// buffer they were read into; the others keep theirs.
+func (c *conn) take(key int16, size int) error {
+	call := &call{conn: c, bytes: int64(size), received: c.b.h.Now()}
+	var frame []byte
+	switch {
+	case key != 0:
+		frame = make([]byte, size)
+	case c.in.holds(4 + size):
+		p, err := c.in.peek(4 + size)
+		if err != nil {
+			return err
+		}
+		defer c.in.skip(4 + size)
+		return c.begin(call, p[4:])
+	default:
+		frame = c.b.buffers.get(size)
+		defer c.b.buffers.put(frame)
+	}
+	c.in.skip(4)
+	if err := c.in.read(frame); err != nil {
+		return err
+	}
+	return c.begin(call, frame)
+}
+
+// begin decodes a request, starts it and puts it in the line of those to answer.
+func (c *conn) begin(call *call, frame []byte) error {
+	body, err := c.b.decodeHeader(frame, call)
+	if err == nil && !call.done {
+		err = call.decode(body)
+	}
+	if err == nil && !call.done && call.api.begin != nil {
+		err = call.api.begin(c.b, c.sc, call)
+	}
+	if err != nil {
+		return err
+	}
+	return c.enqueue(call)
+}
