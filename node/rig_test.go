@@ -76,9 +76,11 @@ func (r *rig) boot() error {
 	return r.ended
 }
 
-// stop ends the node in order.
+// stop ends the node in order, and its process.
 func (r *rig) stop() error {
-	return r.w.Do(r.m, func(_ host.Host, sc *host.Scope) error { return r.node.Stop(sc) })
+	err := r.w.Do(r.m, func(_ host.Host, sc *host.Scope) error { return r.node.Stop(sc) })
+	r.m.KillWith(sim.KeepUnsynced) // the process exits
+	return err
 }
 
 // client runs fn with a connection on the clients' machine.

@@ -92,9 +92,10 @@ func (c *cursor) add(base int64, count uint32, data []byte) {
 
 // Read returns whole entries of a stream from the one that holds offset from, none that ends past limit, and
 // at most maxBytes of them, but at least one unless strictMax. It joins slabs, log and objects and never
-// returns what is not durable. A read that begins at or past limit or the durable end is empty. Entries that
-// are in slabs cost no wait. Errors: OutOfRangeError, HoleError, DamageError, ErrGone, or why the store could
-// not be asked; after a partial success the error is left for the next read. Release the answer.
+// returns what is not durable. A read that begins at or past limit or the durable end is empty, and so is one
+// with strictMax for which there is no memory now: who holds a Read already must not wait for another.
+// Entries that are in slabs cost no wait. Errors: OutOfRangeError, HoleError, DamageError, ErrGone, or why the
+// store could not be asked; after a partial success the error is left for the next read. Release the answer.
 func (e *Engine) Read(sc *host.Scope, id ID, from, limit int64, maxBytes int, strictMax bool) (*Read, error) {
 	c := &cursor{id: id, pos: from, limit: limit, left: maxBytes, strict: strictMax}
 	return e.run(sc, c)
@@ -115,11 +116,12 @@ func (e *Engine) run(sc *host.Scope, c *cursor) (*Read, error) {
 			moved++ // discharged between the look and the read: look again, objects have it
 			continue
 		}
-		if err != nil && len(c.rd.Chunks) == 0 {
+		if err != nil && err != errCrowded && len(c.rd.Chunks) == 0 {
 			return nil, err
 		}
 		if err != nil || !more || c.pos == before {
 			done = true
+			c.shrink(e)
 			return c.rd, nil
 		}
 	}
@@ -219,17 +221,40 @@ func (r *Read) hold(slab *wal.Slab) {
 	r.slabs = append(r.slabs, slab)
 }
 
-// budget takes the read's share of the memory for cold reads, once: what it may return and a block.
+// errCrowded ends a strict read that finds no memory. It does not leave this file.
+var errCrowded = errors.New("stream: no memory for a cold read now")
+
+// budget takes the read's share of the memory for cold reads, once: what it may return and a block. A strict
+// read belongs to an answer that holds some already, so it does not wait: it could be for itself.
 func (c *cursor) budget(sc *host.Scope, e *Engine) error {
 	if c.rd.cold > 0 || c.free {
 		return nil
 	}
 	n := min(max(int64(c.left), 0)+int64(e.cfg.BlockBytes), e.cfg.ColdBytes)
+	if c.strict {
+		if !e.cold.TryAcquire(n) {
+			return errCrowded
+		}
+		c.rd.cold = n
+		return nil
+	}
 	if err := e.cold.Acquire(sc, n); err != nil {
 		return fmt.Errorf("stream: wait for memory to read offset %d of stream %d: %w", c.pos, c.id, err)
 	}
 	c.rd.cold = n
 	return nil
+}
+
+// shrink gives back what of its share the finished read does not need: its bytes may lie in one block more.
+func (c *cursor) shrink(e *Engine) {
+	need := int64(c.rd.Bytes) + int64(e.cfg.BlockBytes)
+	if len(c.rd.Chunks) == 0 {
+		need = 0
+	}
+	if c.rd.cold > need {
+		e.cold.Release(c.rd.cold - need)
+		c.rd.cold = need
+	}
 }
 
 // fromLog adds evicted entries, neighbours in one read.
