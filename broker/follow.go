@@ -61,6 +61,9 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 	if err := b.openParts(sc, openings); err != nil {
 		return err
 	}
+	for _, t := range next {
+		t.dropBroken()
+	}
 	sortTopics(next)
 	b.install(next, index)
 	if err := b.followDeleting(sc, next); err != nil {
@@ -118,6 +121,9 @@ func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
 		}
 		if before != nil && i < len(before.parts) {
 			ref.part = before.parts[i].part
+			if before.parts[i].broken {
+				ref.offline, ref.broken = before.parts[i].offline, true
+			}
 		}
 		mine := v.Owned && v.Owner == b.cfg.NodeID && v.OwnerEpoch == b.epoch && ref.offline == ""
 		if mine && ref.part == nil && !t.deleting && !t.internal {
@@ -126,6 +132,15 @@ func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
 		}
 	}
 	return t, openings
+}
+
+// dropBroken takes out the parts that could not be opened.
+func (t *topic) dropBroken() {
+	for i := range t.parts {
+		if ref := &t.parts[i]; ref.part != nil && ref.part.broken != "" {
+			ref.offline, ref.broken, ref.part = ref.part.broken, true, nil
+		}
+	}
 }
 
 func (b *Broker) newPart(t *topic, index int32, v *metadata.Partition) *part {

@@ -23,6 +23,7 @@ type groupPart struct {
 	start    int64
 	logStart int64
 	stream   *stream.Stream // set by open
+	broken   bool           // it could not be opened
 
 	next int64 // offset of the next record; touched by Place only, which the WAL's lock serialises
 
@@ -57,13 +58,26 @@ func (b *Broker) now() group.Now {
 // open begins the range with the groups' state and starts the task.
 func (g *groupPart) open(sc *host.Scope) error {
 	b := g.b
-	snapshot, err := b.stateAt(sc, g.id, g.start, true)
+	err := g.openRange(sc)
+	if unreadable(err) {
+		b.h.Log().Error("a partition is offline", "topic", offsetsTopic, "partition", g.index, "why", err)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("open partition %d of topic %s: %w", g.index, offsetsTopic, err)
 	}
+	return nil
+}
+
+func (g *groupPart) openRange(sc *host.Scope) error {
+	b := g.b
+	snapshot, err := b.engine.StateAt(sc, g.id, stream.Epoch(g.epoch), g.start)
+	if err != nil {
+		return err
+	}
 	store, err := group.Restore(snapshot)
 	if err != nil {
-		return fmt.Errorf("open partition %d of topic %s: %w", g.index, offsetsTopic, err)
+		return err
 	}
 	g.stream, err = b.engine.Open(sc, stream.OpenRange{
 		ID: g.id, Epoch: stream.Epoch(g.epoch), Start: g.start, LogStart: g.logStart, State: snapshot,

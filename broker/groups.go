@@ -34,7 +34,7 @@ func (b *Broker) coordinatorOf(id string) (*groupPart, Code) {
 	if n == 0 {
 		return nil, codeNotCoordinator
 	}
-	if g := b.groups.parts[groupIndex(id, n)]; g != nil {
+	if g := b.groups.parts[groupIndex(id, n)]; g != nil && !g.broken {
 		return g, codeNone
 	}
 	return nil, codeCoordinatorNotAvailable
@@ -46,7 +46,7 @@ func (b *Broker) coordinatorParts() []*groupPart {
 	defer b.mu.Unlock()
 	var out []*groupPart
 	for _, g := range b.groups.parts {
-		if g != nil {
+		if g != nil && !g.broken {
 			out = append(out, g)
 		}
 	}
@@ -82,6 +82,11 @@ func (b *Broker) followGroups(sc *host.Scope, seen *seenTopic) error {
 	}
 	if err := b.each(sc, len(fresh), func(sc *host.Scope, i int) error { return parts[fresh[i]].open(sc) }); err != nil {
 		return err
+	}
+	for _, i := range fresh {
+		if parts[i].stream == nil {
+			parts[i].broken = true // its groups have no coordinator until the next start
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -17,6 +17,7 @@ type part struct {
 	index  int32
 	id     stream.ID
 	stream *stream.Stream // set by open
+	broken string         // set by open instead: why the partition cannot be served
 
 	// Of the range it serves, as metadata says.
 	epoch    int32

@@ -12,52 +12,50 @@ import (
 )
 
 // open begins the partition's range: it builds the state at the range's start (PROTOCOL rule 26:
-// checkpoint and replay), writes it as the range's first record, and is ready to append.
+// checkpoint and replay), writes it as the range's first record, and is ready to append. A partition whose
+// bytes cannot be read stays offline; the others go on (rule 38).
 func (p *part) open(sc *host.Scope) error {
-	b := p.b
-	snapshot, err := b.stateAt(sc, p.id, p.start, false)
+	err := p.openRange(sc)
+	if unreadable(err) {
+		p.broken = err.Error()
+		p.b.h.Log().Error("a partition is offline", "topic", p.name, "partition", p.index, "why", p.broken)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("open partition %d of topic %s: %w", p.index, p.name, err)
+	}
+	return nil
+}
+
+// unreadable reports whether an opening failed because of the stream's own bytes, or because the stream is
+// gone, and not because of the broker.
+func unreadable(err error) bool {
+	return errors.Is(err, stream.ErrDamaged) || errors.Is(err, stream.ErrHole) || errors.Is(err, stream.ErrVersion) ||
+		errors.Is(err, stream.ErrGone)
+}
+
+func (p *part) openRange(sc *host.Scope) error {
+	snapshot, err := p.b.engine.StateAt(sc, p.id, stream.Epoch(p.epoch), p.start)
+	if err != nil {
+		return err
 	}
 	state, err := partition.Restore(snapshot)
 	if err != nil {
-		return fmt.Errorf("open partition %d of topic %s: %w", p.index, p.name, err)
+		return err
+	}
+	if state.End() < p.start { // a gap that an operator accepted ends here (rule 39)
+		if err := state.SkipTo(p.start); err != nil {
+			return err
+		}
+		snapshot = state.Snapshot()
 	}
 	if p.log, err = partition.Open(p.epoch, p.start, p.logStart, state); err != nil {
-		return fmt.Errorf("open partition %d of topic %s: %w", p.index, p.name, err)
+		return err
 	}
-	p.stream, err = b.engine.Open(sc, stream.OpenRange{
+	p.stream, err = p.b.engine.Open(sc, stream.OpenRange{
 		ID: p.id, Epoch: stream.Epoch(p.epoch), Start: p.start, LogStart: p.logStart, State: snapshot,
 	})
-	if errors.Is(err, stream.ErrGone) {
-		p.closed = codeUnknownTopicOrPartition // deleted while it was opened
-		return nil
-	}
 	return err
-}
-
-// stateAt returns the encoded state of a stream at exactly offset at: the newest checkpoint at or below
-// it and the entries after that.
-func (b *Broker) stateAt(sc *host.Scope, id stream.ID, at int64, internal bool) ([]byte, error) {
-	snapshot, from, err := b.engine.Checkpoint(sc, id)
-	switch {
-	case errors.Is(err, stream.ErrNoObject):
-		snapshot, from = emptyState(internal), 0
-	case err != nil:
-		return nil, fmt.Errorf("read the newest checkpoint: %w", err)
-	}
-	if from == at {
-		return snapshot, nil
-	}
-	sh, err := shadowOf(snapshot, from, internal)
-	if err != nil {
-		return nil, fmt.Errorf("read the checkpoint at offset %d: %w", from, err)
-	}
-	apply := func(base int64, count uint32, data []byte) error { sh.Apply(base, count, data); return nil }
-	if err := b.engine.ReplayFrom(sc, id, from, at, apply); err != nil {
-		return nil, fmt.Errorf("replay from offset %d to %d: %w", from, at, err)
-	}
-	return sh.Snapshot(), nil
 }
 
 // emptyState encodes the state of a stream without records.

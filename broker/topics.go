@@ -25,6 +25,7 @@ type partRef struct {
 	leader      int32 // -1: nobody
 	leaderEpoch int32
 	offline     string // why it is not served anywhere; "" if it is
+	broken      bool   // offline because it could not be opened; it is not tried again in this run
 	part        *part  // nil unless this broker serves it
 }
 
