@@ -51,10 +51,21 @@ func (b *Broker) boot(sc *host.Scope) error {
 		return err
 	}
 	b.engine.Start(b.root)
-	if err := b.followOnce(sc, 0); err != nil {
-		return err
+	b.reportOffline()
+	return b.followOnce(sc, 0)
+}
+
+// reportOffline says at each start which partitions stay offline, and why.
+func (b *Broker) reportOffline() {
+	var list []seenTopic
+	b.meta.Read(func(s *metadata.State) { list = seeTopics(s) })
+	for i := range list {
+		for p, why := range list[i].why {
+			if why != "" {
+				b.h.Log().Error("a partition is offline", "topic", list[i].Name, "partition", p, "why", why)
+			}
+		}
 	}
-	return nil
 }
 
 const walVolume = "wal"
@@ -139,10 +150,18 @@ func (b *Broker) explainWAL(w metadata.WAL, err error) error {
 	for _, kind := range []error{wal.ErrMissing, wal.ErrBlank, wal.ErrForeign, wal.ErrGeneration, wal.ErrSuperblock} {
 		if errors.Is(err, kind) {
 			return fmt.Errorf("%w; metadata says WAL %s is open. If the volume cannot be brought back, give the WAL up with: "+
-				"weir recover --abandon-wal %s (records that only it held stay offline)", err, w.ID, w.ID)
+				"weir recover --abandon-wal %s%s (records that only it held stay offline)", err, w.ID, w.ID, b.dataFlag())
 		}
 	}
 	return err
+}
+
+// dataFlag is what a command about this data needs besides, or "".
+func (b *Broker) dataFlag() string {
+	if b.cfg.DataLabel == "" {
+		return ""
+	}
+	return " --data " + b.cfg.DataLabel
 }
 
 // recoverStreams makes what the scan found readable, records holes, and seals the ranges that were open.

@@ -17,6 +17,7 @@ import (
 type Config struct {
 	NodeID        int32
 	Disk          metadata.UUID // of the node's data
+	DataLabel     string        // what messages call the data directory, "" for none
 	Listen        string        // Kafka address
 	AdvertiseHost string        // what clients are told; "" = the host part of where it listens
 	AdvertisePort int32         // 0 = the port it listens on

@@ -21,6 +21,7 @@ type Config struct {
 	// Store is where objects go; nil means the embedded file store on the volume "store".
 	Store      objectstore.Store
 	StoreLabel string // what messages call the embedded store
+	DataLabel  string // what messages call the data directory, for commands to copy; "" for none
 
 	Memory      int64 // for slabs, caches and requests
 	SlabBytes   int   // one slab, at most 16 MiB; bounds a frame and so a batch
@@ -55,7 +56,7 @@ func (c *Config) slabs() int {
 func (c *Config) broker() broker.Config {
 	return broker.Config{
 		Listen: c.Listen, AdvertiseHost: c.AdvertiseHost, AdvertisePort: c.AdvertisePort,
-		AutoCreate: c.AutoCreate, Partitions: 1, GroupInitialDelay: c.GroupInitialDelay,
+		DataLabel: c.DataLabel, AutoCreate: c.AutoCreate, Partitions: 1, GroupInitialDelay: c.GroupInitialDelay,
 		Collect:       c.Collect,
 		RequestMemory: max(c.Memory/8, requestMemoryMin),
 		WALCapacity:   c.WALCapacity,

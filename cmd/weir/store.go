@@ -24,7 +24,7 @@ func (c *serverConfig) node() (node.Config, error) {
 	cfg.Listen, cfg.AutoCreate = c.Listen, c.Auto
 	cfg.WALCapacity, cfg.UploadAge = int64(c.WALSize)/4096*4096, c.UploadAge
 	cfg.UploadBytes = min(cfg.UploadBytes, cfg.WALCapacity/8)
-	cfg.StoreLabel = filepath.Join(c.Data, "store")
+	cfg.StoreLabel, cfg.DataLabel = filepath.Join(c.Data, "store"), c.Data
 	if c.Advertise != c.Listen {
 		host, port, err := net.SplitHostPort(c.Advertise)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -102,11 +103,11 @@ func describeTopic(ctx context.Context, cmd *cobra.Command, adm *kadm.Client, to
 		return fmt.Errorf("describe topic %s: %w", topic, t.Err)
 	}
 	starts, err := adm.ListStartOffsets(ctx, topic)
-	if err != nil {
+	if err != nil && !partly(err) {
 		return err
 	}
 	ends, err := adm.ListEndOffsets(ctx, topic)
-	if err != nil {
+	if err != nil && !partly(err) {
 		return err
 	}
 	configs, err := adm.DescribeTopicConfigs(ctx, topic)
@@ -117,15 +118,18 @@ func describeTopic(ctx context.Context, cmd *cobra.Command, adm *kadm.Client, to
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "PARTITION\tLEADER\tLEADER EPOCH\tLOG START OFFSET\tHIGH WATERMARK\tSTATE")
 	for _, p := range t.Partitions.Sorted() {
-		start, _ := starts.Lookup(topic, p.Partition)
-		end, _ := ends.Lookup(topic, p.Partition)
-		state := "online"
-		if p.Err != nil {
-			state = p.Err.Error()
-		} else if end.Err != nil {
-			state = end.Err.Error()
+		start, known := starts.Lookup(topic, p.Partition)
+		end, knownEnd := ends.Lookup(topic, p.Partition)
+		state, offsets := "online", fmt.Sprintf("%d\t%d", start.Offset, end.Offset)
+		switch {
+		case p.Err != nil:
+			state, offsets = "offline: "+p.Err.Error(), "-\t-"
+		case !known || !knownEnd:
+			state, offsets = "offline", "-\t-"
+		case end.Err != nil:
+			state, offsets = end.Err.Error(), "-\t-"
 		}
-		fmt.Fprintf(out, "%d\t%d\t%d\t%d\t%d\t%s\n", p.Partition, p.Leader, p.LeaderEpoch, start.Offset, end.Offset, state)
+		fmt.Fprintf(out, "%d\t%d\t%d\t%s\t%s\n", p.Partition, p.Leader, p.LeaderEpoch, offsets, state)
 	}
 	if err := out.Flush(); err != nil {
 		return err
@@ -136,6 +140,12 @@ func describeTopic(ctx context.Context, cmd *cobra.Command, adm *kadm.Client, to
 		}
 	}
 	return nil
+}
+
+// partly tells an answer that lacks some partitions, such as those that are offline, from none.
+func partly(err error) bool {
+	var some *kadm.ShardErrors
+	return errors.As(err, &some)
 }
 
 func topicDelete(addr *string) *cobra.Command {
