@@ -28,16 +28,16 @@ type conn struct {
 	in  intake // reader task only
 	out outlet // responder task only
 
-	mu      host.Mutex  // guards waiting
+	mu      host.Mutex  // guards waiting, and orders what sets deadlines
 	waiting host.Parker // the responder's, while a Fetch long-polls
 }
 
 // serve runs a connection until it ends and closes it.
-func (b *Broker) serve(sc *host.Scope, nc host.Conn) {
+func (b *Broker) serve(_ *host.Scope, nc host.Conn) {
 	c := &conn{b: b, nc: nc}
 	c.mu.Init(b.h)
 	c.answers.Init(b.h, answersMax)
-	c.sc, c.cancel = sc.Child(0)
+	c.sc, c.cancel = b.root.Child(0) // not of the reader's, which ends before the last answers have left
 	c.in.init(nc, &b.buffers)
 	b.addConn(c)
 	defer func() {
@@ -47,6 +47,9 @@ func (b *Broker) serve(sc *host.Scope, nc host.Conn) {
 			c.shut()
 		}
 	}()
+	if b.draining.Load() {
+		return // Stop may not have seen it
+	}
 	err := c.read()
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, host.ErrReset) &&
 		!errors.Is(err, host.ErrClosed) && c.sc.Err() == nil && !b.draining.Load() {
@@ -85,6 +88,23 @@ func (c *conn) wake() {
 	if c.waiting != nil {
 		c.waiting.Unpark()
 	}
+}
+
+// cutOff lets the client take its answers until t, unless the connection is being drained.
+func (c *conn) cutOff(t host.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.b.draining.Load() {
+		c.nc.SetDeadlines(0, t)
+	}
+}
+
+// drain ends the reading; what was read is answered until t.
+func (c *conn) drain(t host.Time) {
+	c.mu.Lock()
+	c.nc.SetDeadlines(c.b.h.Now(), t)
+	c.mu.Unlock()
+	c.wake()
 }
 
 // behind reports whether another request waits behind the one being answered.

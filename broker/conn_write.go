@@ -140,9 +140,9 @@ func (c *conn) flush(bufs [][]byte) bool {
 
 func (c *conn) write(now host.Time, bufs [][]byte) bool {
 	o := &c.out
-	if o.cutoff < now+writeStallMax-writeStallSlack && !c.b.draining.Load() {
+	if o.cutoff < now+writeStallMax-writeStallSlack {
 		o.cutoff = now + writeStallMax
-		c.nc.SetDeadlines(0, o.cutoff)
+		c.cutOff(o.cutoff)
 	}
 	var err error
 	if len(bufs) == 0 {

@@ -25,6 +25,7 @@ func (b *Broker) Stop(sc *host.Scope) error {
 	b.draining.Store(true)
 	b.listener.Close()
 	b.drainConns(sc)
+	b.closeParts()
 	b.stopGroups(sc)
 	errUpload := b.engine.Flush(sc)
 	var errSeal error
@@ -48,13 +49,24 @@ func (b *Broker) Stop(sc *host.Scope) error {
 func (b *Broker) drainConns(sc *host.Scope) {
 	until := b.h.Now().Add(drainMax)
 	for _, c := range b.openConns() {
-		c.nc.SetDeadlines(b.h.Now(), until)
-		c.wake()
+		c.drain(until)
 	}
 	b.awaitIdle(sc, until)
 	for _, c := range b.openConns() {
 		c.cancel()
 		c.nc.Close()
+	}
+}
+
+// closeParts ends every partition: the ranges are closed at what Flush uploads, so nothing may be appended,
+// let alone acknowledged, behind that.
+func (b *Broker) closeParts() {
+	for _, t := range b.allTopics() {
+		for i := range t.parts {
+			if p := t.parts[i].part; p != nil {
+				p.close(codeNotLeaderOrFollower)
+			}
+		}
 	}
 }
 
