@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,7 +24,7 @@ type options struct {
 	window time.Duration
 	rounds int
 	weir   string // extra flags of the server
-	pprof  string
+	prof   string
 }
 
 func main() {
@@ -28,15 +33,15 @@ func main() {
 	flag.BoolVar(&o.short, "short", false, "about a minute instead of three")
 	flag.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: the system's for temporary files")
 	flag.StringVar(&o.only, "only", "", "run only the cases whose name contains this")
-	flag.DurationVar(&o.window, "window", 0, "length of one run; default 2s, or 600ms with --short")
+	flag.DurationVar(&o.window, "window", 0, "length of one run; default 1.2s, or 400ms with --short")
 	flag.IntVar(&o.rounds, "rounds", 2, "runs of a case on each server")
 	flag.StringVar(&o.weir, "weir", "", "more flags for weir server, separated by spaces")
-	flag.StringVar(&o.pprof, "http", "", "address of the server's /debug/pprof; default: none")
+	flag.StringVar(&o.prof, "profile", "", "FILE for a CPU profile of weir in the last case's first run")
 	flag.Parse()
 	if o.window == 0 {
-		o.window = 1800 * time.Millisecond
+		o.window = 1200 * time.Millisecond
 		if o.short {
-			o.window = 600 * time.Millisecond
+			o.window = 400 * time.Millisecond
 		}
 	}
 	if err := run(o); err != nil {
@@ -85,7 +90,13 @@ type bench struct {
 	o          options
 	weir, bare *server
 	disk       *disk
+	http       string // weir's /debug/pprof
 }
+
+const (
+	memory    = "2560MiB"
+	warmBytes = 1300 << 20 // what half of memory holds, and a little more
+)
 
 func open(o options, dir string) (*bench, error) {
 	weirBin, err := build(dir, "./cmd/weir")
@@ -103,13 +114,17 @@ func open(o options, dir string) (*bench, error) {
 	if b.bare, err = start("bare", "bare ready: ", bareBin, "--file", filepath.Join(dir, "bare", "ring")); err != nil {
 		return nil, err
 	}
-	// Little memory, so that every slab has been touched once when the measuring begins.
+	// Slabs for more than the WAL holds, as on any real machine, and yet few enough to touch all of them
+	// before the measuring begins: fresh memory is slower than the disk here.
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	args := []string{weirBin, "server", "--listen", addr, "--http", o.pprof,
-		"--data", filepath.Join(dir, "weir"), "--memory", "1GiB", "--wal-size", "1GiB"}
+	if b.http, err = freeAddr(); err != nil {
+		return nil, err
+	}
+	args := []string{weirBin, "server", "--listen", addr, "--http", b.http,
+		"--data", filepath.Join(dir, "weir"), "--memory", memory, "--wal-size", "1GiB"}
 	args = append(args, strings.Fields(o.weir)...)
 	if b.weir, err = start("weir", "weir ready: kafka ", args...); err != nil {
 		b.bare.stop()
@@ -133,16 +148,18 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// warmUp writes both rings once over, and every slab.
+// warmUp writes weir's ring and every slab once over. bare has done that at its start.
 func (b *bench) warmUp() error {
 	c := kase{name: "warm up", record: 4096, full: true, parts: 4, inFlight: 4}
 	if err := createTopic(b.weir.addr, c.topic(), c.parts); err != nil {
 		return err
 	}
-	for _, s := range []*server{b.weir, b.bare} {
-		if _, err := b.alone(c, s, 4*b.o.window); err != nil {
+	for written := int64(0); written < warmBytes; {
+		got, err := b.alone(c, b.weir, time.Second)
+		if err != nil {
 			return err
 		}
+		written += got.bytes
 	}
 	return nil
 }
@@ -152,6 +169,10 @@ func (b *bench) run(c kase) (result, error) {
 	r := result{kase: c}
 	if err := createTopic(b.weir.addr, c.topic(), c.parts); err != nil {
 		return r, err
+	}
+	if b.o.prof != "" {
+		done := b.profile()
+		defer func() { <-done }()
 	}
 	for round := range b.o.rounds {
 		order := []*server{b.weir, b.bare}
@@ -184,8 +205,62 @@ func (b *bench) run(c kase) (result, error) {
 	return r, nil
 }
 
+// profile takes a profile of weir during the run that begins now; the returned channel closes with it.
+func (b *bench) profile() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		seconds := max(1, int(b.o.window.Seconds()))
+		resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.http, seconds))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench: profile:", err)
+			return
+		}
+		defer resp.Body.Close()
+		raw, err := io.ReadAll(resp.Body)
+		if err == nil {
+			err = os.WriteFile(b.o.prof, raw, 0o644)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench: profile:", err)
+		}
+	}()
+	return done
+}
+
+// settle waits until weir has uploaded what the run before left, so that no case pays for another one.
+func (b *bench) settle() {
+	const (
+		quiet   = 192 << 20 // bytes in the ring: uploads begin at 64 MiB
+		tooLong = 6 * time.Second
+	)
+	for began := time.Now(); time.Since(began) < tooLong; time.Sleep(20 * time.Millisecond) {
+		if used, err := b.walUsed(); err != nil || used < quiet {
+			return
+		}
+	}
+}
+
+// walUsed asks weir how much of its ring is taken.
+func (b *bench) walUsed() (float64, error) {
+	resp, err := http.Get("http://" + b.http + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), "weir_wal_used_bytes "); ok {
+			return strconv.ParseFloat(rest, 64)
+		}
+	}
+	return 0, errors.New("weir_wal_used_bytes is not among the metrics")
+}
+
 // alone runs a case on one server while the other is stopped.
 func (b *bench) alone(c kase, s *server, d time.Duration) (sample, error) {
+	if s == b.weir {
+		b.settle()
+	}
 	if s == b.bare {
 		if err := b.weir.pause(); err != nil {
 			return sample{}, err

@@ -15,8 +15,8 @@ import (
 
 const (
 	ringBytes  = 1 << 30
-	slabBytes  = 16 << 20
-	slabCount  = 4 // one fills, one is written, the rest are answered or wait
+	slabBytes  = 4 << 20
+	slabCount  = 12 // one fills, one is written, the rest are answered or wait
 	blockBytes = 4096
 	headBytes  = 128
 )
