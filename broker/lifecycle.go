@@ -42,6 +42,12 @@ func (b *Broker) Advertised() string {
 // memory and the ranges are closed there before the broker ends.
 func (b *Broker) walDied(err error) {
 	b.h.Go(b.root, "broker.rescue", func(sc *host.Scope) {
+		if b.appliedIndex() == 0 {
+			// It died while the broker was starting. This run has acknowledged nothing, and what earlier ones
+			// did is for the next start to recover: here it may not be known yet, let alone closed.
+			b.fail(err)
+			return
+		}
 		sc, cancel := sc.Child(b.h.Now().Add(rescueMax))
 		defer cancel()
 		e := b.engine.Rescue(sc)
@@ -55,14 +61,17 @@ func (b *Broker) walDied(err error) {
 	})
 }
 
-// sealAll closes every range of this broker at its committed end, so that the next start recovers
-// nothing and a lost WAL volume loses nothing.
+// sealAll closes every range that this run opened at its committed end, so that the next start recovers
+// nothing and a lost WAL volume loses nothing. A range left open by an earlier run is for its recovery.
 func (b *Broker) sealAll(sc *host.Scope) error {
 	var cmds []*metadatapb.SealAndOpen
 	b.meta.Read(func(s *metadata.State) {
 		for _, r := range s.OpenOn(metadata.UUID(b.walID)) {
 			st, _ := s.Stream(r.Stream)
 			last := st.Ranges[len(st.Ranges)-1]
+			if last.Generation != b.walGen {
+				continue
+			}
 			cmds = append(cmds, &metadatapb.SealAndOpen{Stream: r.Stream, LeaderEpoch: r.LeaderEpoch, End: last.Committed})
 		}
 	})
