@@ -98,6 +98,7 @@ func (x *index) linear(n int, v *Verdict) {
 		}
 	}
 	slices.SortStableFunc(l.ops, func(a, b positioned) int { return cmp.Compare(a.lo, b.lo) })
+	tighten(l.ops)
 	l.judge(p.Partition, v)
 }
 

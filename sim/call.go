@@ -128,30 +128,48 @@ func (inc *incarnation) crashAt(k uint64, when When) {
 	inc.w.current.unwind()
 }
 
-// ownPrefixes are the packages whose frames a site skips.
+// ownPrefixes are the packages and functions whose frames a site skips: the seam, plumbing of the standard
+// library, and wrappers that every call of a kind goes through.
 var ownPrefixes = [...]string{
 	"github.com/weirmq/weir/sim.", "github.com/weirmq/weir/host.", "runtime.", "io.", "bufio.",
+	"github.com/weirmq/weir/objectstore.", "github.com/weirmq/weir/wal.(*ring).",
+	"github.com/weirmq/weir/wal.writeSlot", "github.com/weirmq/weir/wal.syncParents",
 }
 
-// site returns reason and, with Config.Sites, the first function outside this package, package host and
-// the plumbing of the standard library that led here.
+// site returns reason and, with Config.Sites, the first function that is not among ownPrefixes and led here,
+// with its line.
 func (w *World) site(reason string) string {
 	if !w.cfg.Sites {
 		return reason
 	}
 	var pcs [24]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for _, pc := range pcs[:runtime.Callers(3, pcs[:])] {
+		name, known := w.sites[pc]
+		if !known {
+			name = siteOf(pc)
+			w.sites[pc] = name
+		}
+		if name == "" {
+			continue
+		}
+		if reason == "" {
+			return name
+		}
+		return reason + " at " + name
+	}
+	return reason
+}
+
+// siteOf names the place of a program counter, or is "" for one that a site skips.
+func siteOf(pc uintptr) string {
+	frames := runtime.CallersFrames([]uintptr{pc})
 	for {
 		f, more := frames.Next()
 		if f.Function != "" && !isOwn(f.Function) {
-			name := fmt.Sprintf("%s:%d", f.Function[strings.LastIndexByte(f.Function, '/')+1:], f.Line)
-			if reason == "" {
-				return name
-			}
-			return reason + " at " + name
+			return fmt.Sprintf("%s:%d", f.Function[strings.LastIndexByte(f.Function, '/')+1:], f.Line)
 		}
 		if !more {
-			return reason
+			return ""
 		}
 	}
 }

@@ -56,13 +56,14 @@ type World struct {
 
 	pulls     uint64 // coroutines created: each is a goroutine to the runtime
 	routines  goroutineCount
-	deadCalls uint64 // calls through handles of dead incarnations
+	sites     map[uintptr]string // places by program counter, with Config.Sites
+	deadCalls uint64             // calls through handles of dead incarnations
 }
 
 // New returns a world at virtual time 0 in which nothing runs yet.
 func New(cfg Config) *World {
 	cfg = cfg.withDefaults()
-	w := &World{cfg: cfg, byName: map[string]*Machine{}, hash: mix(mixA, cfg.Seed)}
+	w := &World{cfg: cfg, byName: map[string]*Machine{}, sites: map[uintptr]string{}, hash: mix(mixA, cfg.Seed)}
 	w.picks = newRand(cfg.Seed, "schedule")
 	w.salts = newRand(cfg.Seed, "salt")
 	w.clocks = newRand(cfg.Seed, "clock")

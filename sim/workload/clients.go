@@ -93,7 +93,7 @@ func (a *actor) produce(sc *host.Scope, idempotent bool) {
 		return
 	}
 	for op.Attempts = 1; ; op.Attempts++ {
-		answer, err := a.sendProduce(sc, p, data)
+		answer, err := a.sendProduce(sc, topicName, p, data)
 		done := err == nil && a.judgeProduce(&op, answer, p)
 		if done {
 			return
@@ -145,12 +145,14 @@ func (a *actor) options(p int32, idempotent bool) batch.Options {
 	return o
 }
 
-func (a *actor) sendProduce(sc *host.Scope, p int32, data []byte) (*kmsg.ProduceResponseTopicPartition, error) {
+func (a *actor) sendProduce(
+	sc *host.Scope, topic string, p int32, data []byte,
+) (*kmsg.ProduceResponseTopicPartition, error) {
 	req := kmsg.NewPtrProduceRequest()
 	req.SetVersion(9 + int16(a.id%4))
 	req.Acks, req.TimeoutMillis = -1, 2000
 	t := kmsg.NewProduceRequestTopic()
-	t.Topic = topicName
+	t.Topic = topic
 	rp := kmsg.NewProduceRequestTopicPartition()
 	rp.Partition, rp.Records = p, data
 	t.Partitions = append(t.Partitions, rp)

@@ -137,13 +137,13 @@ func (a *actor) sendListOffsets(
 	return &topics[0].Partitions[0], nil
 }
 
-// createTopic creates the run's topic; it is repeated until the topic is there.
-func (a *actor) createTopic(sc *host.Scope) bool {
+// create creates a topic; true if it is there.
+func (a *actor) create(sc *host.Scope, name string, partitions int32) bool {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(5)
 	req.TimeoutMillis = 2000
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = topicName, topicParts, -1
+	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, -1
 	req.Topics = append(req.Topics, t)
 	resp, err := a.wire.do(sc, req)
 	if err != nil {

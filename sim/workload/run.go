@@ -16,6 +16,7 @@ import (
 
 const (
 	nodeMachine = "weir"
+	walVolume   = "wal"
 	nodeAddr    = nodeMachine + ":9092"
 	clientHost  = "clients"
 	producers   = 4 // three of them idempotent
@@ -53,6 +54,7 @@ type run struct {
 	calm        bool // no crash is planned or wanted any more
 	running     int  // clients at work
 	puts        int
+	deleted     int // topics
 	restarts    int
 	crashes     []string
 	lastCall    sim.Call
@@ -100,23 +102,26 @@ type calls struct {
 
 func place(c sim.Call) string { return c.Site + " " + c.Op.String() }
 
-// drawCrashes draws the plan: the first crash from all calls or, as often, from all places and then from the
-// calls made there, so that what happens once is reached as well as what happens all the time. A later
-// crash is counted from the restart before it (see boot): half of them strike in the recovery.
+// drawCrashes draws the plan. The first crash is drawn from all calls or, three times as often, from all
+// places and then from the calls made there, so that what happens once is reached as well as what happens
+// all the time. A later crash is counted from the restart before it (see boot): half of them strike in the
+// recovery, the others anywhere in what is left of the run.
 func drawCrashes(rng *rand.Rand, c *calls, n int) []uint64 {
-	var plan []uint64
-	for i := range n {
-		switch {
-		case i == 0 && rng.IntN(2) == 0:
-			at := c.at[c.places[rng.IntN(len(c.places))]]
-			plan = append(plan, at[rng.IntN(len(at))])
-		case i == 0:
-			plan = append(plan, 1+rng.Uint64N(c.total))
-		case rng.IntN(2) == 0:
-			plan = append(plan, 1+rng.Uint64N(recoveryCalls))
-		default:
-			plan = append(plan, 1+rng.Uint64N(c.total/2+1))
+	first := 1 + rng.Uint64N(c.total)
+	if rng.IntN(4) > 0 {
+		at := c.at[c.places[rng.IntN(len(c.places))]]
+		first = at[rng.IntN(len(at))]
+	}
+	plan := []uint64{first}
+	left := (c.total - first) * 3 / 4
+	for range n - 1 {
+		most := uint64(recoveryCalls)
+		if left > most && rng.IntN(2) == 0 {
+			most = left
 		}
+		at := 1 + rng.Uint64N(most)
+		plan = append(plan, at)
+		left -= min(left, at)
 	}
 	return plan
 }
@@ -212,6 +217,13 @@ func (r *run) onKill(m *sim.Machine) {
 	}
 	r.node = nil
 	r.restarts++
+	// What a crash kept of unsynced writes is as durable from now on as what was synced.
+	v := m.Volume(walVolume)
+	for _, path := range v.Files() {
+		if b, ok := v.Durable(path); ok {
+			r.durable.scan(b)
+		}
+	}
 	c := r.lastCall
 	r.crashes = append(r.crashes, place(c))
 	rng := r.w.Rand(fmt.Sprintf("restart-%d", r.restarts))
@@ -230,7 +242,7 @@ func (r *run) work() error {
 // clients creates the topic and starts every client; it ends their work when the time has come.
 func (r *run) clients(h host.Host, sc *host.Scope) {
 	admin := r.newActor(h, 100)
-	for !admin.createTopic(sc) {
+	for !admin.create(sc, topicName, topicParts) {
 		if h.Sleep(sc, 20*time.Millisecond) != nil {
 			return
 		}
@@ -262,6 +274,7 @@ func (r *run) clients(h host.Host, sc *host.Scope) {
 			}
 		})
 	}
+	start(scratchID, "client.scratch", func(a *actor, sc *host.Scope) { a.scratch(sc) })
 	if h.Sleep(sc, r.o.Duration) == nil {
 		r.over = true
 	}
@@ -326,7 +339,30 @@ func (r *run) finish() error {
 		}
 	}
 	r.history.Logs = second
+	if err := r.noOrphans(); err != nil {
+		return err
+	}
 	return r.stop()
+}
+
+// noOrphans waits until the store holds what metadata refers to and nothing else: the bytes of deleted
+// topics, of abandoned uploads and of late puts are gone, and nothing that is referred to is missing.
+func (r *run) noOrphans() error {
+	until := r.w.Now() + host.Time(time.Minute)
+	var leaked, missing []string
+	for r.w.Now() < until {
+		if err := r.w.RunUntil(r.w.Now() + host.Time(time.Second)); err != nil {
+			return err
+		}
+		if leaked, missing = r.node.Orphans(r.w.Objects()); len(leaked)+len(missing) == 0 {
+			return nil
+		}
+		if len(missing) > 0 {
+			break
+		}
+	}
+	return fmt.Errorf("ObjectReferencedExists: %d objects are referred to and missing %v; %d are in the store for nothing %v",
+		len(missing), missing, len(leaked), leaked)
 }
 
 // readBack reads every partition with a fresh client once the node serves.

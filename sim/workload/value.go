@@ -27,6 +27,9 @@ func appendToken(dst []byte, v check.Value, pad int) []byte {
 	return dst
 }
 
+// valueOfScratch is a value of the scratch topic.
+func valueOfScratch(seq uint32) check.Value { return check.ValueOf(scratchID, seq) }
+
 // parseToken returns the value that b begins with.
 func parseToken(b []byte) (check.Value, bool) {
 	if len(b) < tokenBytes || !bytes.Equal(b[:4], tokenMagic) ||
