@@ -142,6 +142,7 @@ type loadOptions struct {
 	writers int
 	every   time.Duration // pause of one writer between two records
 	size    int           // bytes of a value
+	plain   bool          // not compressed
 }
 
 var modest = loadOptions{writers: 4, every: time.Millisecond, size: 400}
@@ -151,9 +152,13 @@ func startLoad(t *testing.T, s *server, topic string, partitions int32, o loadOp
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	l := &load{ledger: newLedger(int(partitions)), topic: createTopic(t, s, topic, partitions), stop: cancel}
+	opts := []kgo.Opt{kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MaxBufferedRecords(500), kgo.ProducerLinger(0), kgo.RequiredAcks(kgo.AllISRAcks())}
+	if o.plain {
+		opts = append(opts, kgo.ProducerBatchCompression(kgo.NoCompression()))
+	}
 	for w := range o.writers {
-		client := newClient(t, s, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-			kgo.MaxBufferedRecords(500), kgo.ProducerLinger(0), kgo.RequiredAcks(kgo.AllISRAcks()))
+		client := newClient(t, s, opts...)
 		l.done.Go(func() { l.write(ctx, client, fmt.Sprint("w", w), partitions, o) })
 	}
 	t.Cleanup(func() { l.stop(); l.done.Wait() })

@@ -29,12 +29,12 @@ var (
 	long   = flag.Bool("long", false, "also the cases that take minutes or gigabytes")
 )
 
-// binary is the server under test: the one that WEIR_BIN names, or built once.
-var binary string
+// program is the server under test: the one that WEIR_BIN names, or built once.
+var program string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if binary = os.Getenv("WEIR_BIN"); binary != "" {
+	if program = os.Getenv("WEIR_BIN"); program != "" {
 		os.Exit(m.Run())
 	}
 	os.Exit(func() int {
@@ -43,8 +43,8 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "weir")
-		build := exec.Command("go", "build", "-o", binary, "../cmd/weir")
+		program = filepath.Join(dir, "weir")
+		build := exec.Command("go", "build", "-o", program, "../cmd/weir")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		if err := build.Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "build the server:", err)
@@ -94,7 +94,7 @@ func freePort(t *testing.T) string {
 func (s *server) launch() {
 	s.t.Helper()
 	argv := append([]string{}, s.wrap...)
-	argv = append(argv, binary, "server", "--data", s.data, "--listen", s.kafka, "--http", s.http)
+	argv = append(argv, program, "server", "--data", s.data, "--listen", s.kafka, "--http", s.http)
 	argv = append(argv, s.args...)
 	s.out.cut()
 	s.cmd = exec.Command(argv[0], argv[1:]...)
@@ -150,6 +150,14 @@ func (s *server) refused() string {
 	require.Len(s.t, lines, 1, "one line says why:\n%s", said)
 	s.t.Logf("refused: %s", lines[0])
 	return lines[0]
+}
+
+// says waits until the present process has said something that matches the expression.
+func (s *server) says(expression string) {
+	s.t.Helper()
+	want := regexp.MustCompile(expression)
+	require.Eventually(s.t, func() bool { return want.MatchString(s.out.now()) }, 5*time.Second, 5*time.Millisecond,
+		"the server does not say %q", expression)
 }
 
 // exit waits for the process to end and returns its status.
@@ -227,7 +235,7 @@ func weir(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	out, _ := cmd.CombinedOutput() // the status says what the error would
 	return string(out), cmd.ProcessState.ExitCode()
 }
