@@ -17,8 +17,9 @@ import (
 // Behavior: whole batches from the one that holds the fetch offset on, up to the high watermark; at least
 // one batch in the answer even when it is larger than the limits (KIP-74). It long-polls until min_bytes
 // are there, max_wait has passed, a partition has an error, or another request arrives behind it on the
-// connection. Sessions are declined with session id 0 (KIP-227). An offset below the log start offset or
-// above the high watermark is OFFSET_OUT_OF_RANGE; at the high watermark the answer is empty.
+// connection. Sessions are declined with session id 0 (KIP-227), and a request that goes on with one is
+// FETCH_SESSION_ID_NOT_FOUND. An offset below the log start offset or above the high watermark is
+// OFFSET_OUT_OF_RANGE; at the high watermark the answer is empty.
 //
 // Version notes: v5 log start offset; v7 sessions; v9 current leader epoch (74, 75); v12 flexible; v13
 // topic ids; v15 replica state; v16 node endpoints (one broker has nobody to name).
@@ -50,6 +51,12 @@ type fetchCall struct {
 
 func handleFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.FetchRequest)
+	if c.version >= fetchSession && req.SessionEpoch > 0 {
+		// It names only what changed since an answer of some other broker; nothing here remembers the rest.
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		resp.ErrorCode = int16(codeFetchSessionIDNotFound)
+		return encode(c, resp), nil
+	}
 	f := &fetchCall{b: b, c: c, req: req, version: c.version}
 	until := c.received.Add(min(time.Duration(req.MaxWaitMillis)*time.Millisecond, fetchWaitMax))
 	if err := f.gather(sc); err != nil {
