@@ -78,6 +78,12 @@ func (o *opened) open(sc *host.Scope, h host.Host, cfg *Config, vol host.Volume)
 	return nil
 }
 
+// HasLog reports whether a volume has a member's log, whole or damaged. It writes nothing.
+func HasLog(vol host.Volume) (bool, error) {
+	none, err := missing(vol)
+	return !none, err
+}
+
 // missing reports whether vol has no log.
 func missing(vol host.Volume) (bool, error) {
 	list, err := vol.List("")

@@ -107,7 +107,10 @@ func (n *Node) claim(sc *host.Scope) error {
 
 // ErrMetadataLost is returned when a node that has an identity finds no metadata.
 var ErrMetadataLost = errors.New(
-	"node: the metadata volume is blank, but this node belongs to a cluster; restore the volume")
+	"node: the metadata volume has no log, but this node belongs to a cluster; restore the volume")
+
+// ErrOtherMetadata is returned when a node finds metadata that was made on another volume.
+var ErrOtherMetadata = errors.New("node: the metadata volume is not this node's; attach the right one")
 
 // startController opens the metadata, and gives a new node its identity once it has a cluster.
 func (n *Node) startController(sc *host.Scope) error {
@@ -116,11 +119,11 @@ func (n *Node) startController(sc *host.Scope) error {
 		return fmt.Errorf("open the metadata volume: %w", err)
 	}
 	if n.known {
-		names, err := vol.List("")
+		there, err := controller.HasLog(vol)
 		if err != nil {
 			return fmt.Errorf("look at the metadata volume: %w", err)
 		}
-		if len(names) == 0 {
+		if !there { // to begin anew would make garbage of every object
 			return fmt.Errorf("%w (cluster %s)", ErrMetadataLost, n.identity.Cluster)
 		}
 	}
@@ -132,6 +135,9 @@ func (n *Node) startController(sc *host.Scope) error {
 	}
 	n.controller.Read(func(s *metadata.State) { n.cluster, _ = s.Cluster() })
 	if n.known {
+		if disk := n.controller.Disk(); disk != n.identity.Disk {
+			return fmt.Errorf("%w (it is disk %s, the identity names %s)", ErrOtherMetadata, disk, n.identity.Disk)
+		}
 		return nil
 	}
 	n.identity = Identity{Node: n.cfg.NodeID, Disk: n.controller.Disk(), Cluster: n.cluster}
