@@ -60,6 +60,7 @@ type run struct {
 	lastCall    sim.Call
 	nodeErr     error    // why the node did not start or ended by itself
 	plan        []uint64 // I/O calls after each start at which the node is killed
+	planned     bool     // a crash is armed
 	calls       *calls   // of a dry run
 }
 
@@ -197,6 +198,7 @@ func (r *run) boot() {
 		}
 		r.m.CrashAt(r.m.Calls()+r.plan[0], when, sim.Seeded)
 		r.plan = r.plan[1:]
+		r.planned = true
 	}
 	r.m.Boot(func(h host.Host, sc *host.Scope) {
 		n, err := node.Start(sc, h, r.config(h))
@@ -215,7 +217,7 @@ func (r *run) onKill(m *sim.Machine) {
 	if m != r.m || r.calm {
 		return
 	}
-	r.node = nil
+	r.node, r.planned = nil, false
 	r.restarts++
 	// What a crash kept of unsynced writes is as durable from now on as what was synced.
 	v := m.Volume(walVolume)
@@ -274,11 +276,29 @@ func (r *run) clients(h host.Host, sc *host.Scope) {
 			}
 		})
 	}
+	r.ensureCrashes()
 	start(scratchID, "client.scratch", func(a *actor, sc *host.Scope) { a.scratch(sc) })
 	if h.Sleep(sc, r.o.Duration) == nil {
 		r.over = true
 	}
 	r.running--
+}
+
+// ensureCrashes kills the node late in the run as often as the plan has not: a planned call may fail, or
+// never be made once an earlier crash has changed the course of the run.
+func (r *run) ensureCrashes() {
+	planned := len(r.plan) + len(r.crashes)
+	if r.planned {
+		planned++ // the one that is armed
+	}
+	for i := range planned {
+		at := r.o.Duration * time.Duration(70+20*i/max(planned, 1)) / 100
+		r.w.After(host.Time(at), func() {
+			if len(r.crashes) <= i && !r.over && r.m.Alive() {
+				r.m.Kill()
+			}
+		})
+	}
 }
 
 // whole is the run with crashes, read-backs and verdict.
