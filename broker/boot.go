@@ -136,13 +136,29 @@ func (b *Broker) openWAL(sc *host.Scope, vol host.Volume, w metadata.WAL) (*wal.
 	}
 	log, rec, err := wal.Open(b.root, b.h, vol, walFile(w.ID), cfg, wal.Expect{
 		Cluster: wal.UUID(b.cluster), Volume: wal.UUID(w.Volume), WAL: b.walID, Broker: b.cfg.NodeID,
-		BrokerEpoch: b.epoch, Generation: w.Generation, Durable: wal.Position(w.Durable),
+		BrokerEpoch: b.epoch, Generation: w.Generation, Durable: wal.Position(w.Durable), Opened: b.openedAt(w.ID),
 	})
 	if err != nil {
 		return nil, b.explainWAL(w, err)
 	}
 	b.log = log
 	return rec, nil
+}
+
+// openedAt is the highest generation that opened a range on a WAL, 0 if none did: its volume carries that
+// generation, or it is a copy from before (rule 10).
+func (b *Broker) openedAt(id metadata.UUID) (generation int64) {
+	b.meta.Read(func(s *metadata.State) {
+		for _, streamID := range s.StreamsOn(id) {
+			st, _ := s.Stream(streamID)
+			for _, r := range st.Ranges {
+				if r.WAL == id {
+					generation = max(generation, r.Generation)
+				}
+			}
+		}
+	})
+	return generation
 }
 
 // explainWAL adds to a refused WAL the command that gives it up.
