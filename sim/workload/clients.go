@@ -93,6 +93,7 @@ func (a *actor) produce(sc *host.Scope, idempotent bool) {
 		return
 	}
 	for op.Attempts = 1; ; op.Attempts++ {
+		a.wire.timeout = a.patience()
 		answer, err := a.sendProduce(sc, topicName, p, data)
 		done := err == nil && a.judgeProduce(&op, answer, p)
 		if done {
@@ -108,11 +109,27 @@ func (a *actor) produce(sc *host.Scope, idempotent bool) {
 			a.giveUp(idempotent, true)
 			return
 		}
-		if a.h.Sleep(sc, time.Duration(a.rng.Int64N(int64(400*time.Millisecond)))) != nil {
+		if a.h.Sleep(sc, a.pause()) != nil {
 			a.record(op, check.Unknown)
 			return
 		}
 	}
+}
+
+// patience is how long a client waits for an answer: mostly long enough, sometimes not for a slow sync.
+func (a *actor) patience() host.Time {
+	if a.rng.IntN(4) == 0 {
+		return host.Time(20*time.Millisecond) + host.Time(a.rng.Int64N(int64(200*time.Millisecond)))
+	}
+	return requestTimeout
+}
+
+// pause is how long a client waits before it sends again: mostly a while, sometimes not at all.
+func (a *actor) pause() time.Duration {
+	if a.rng.IntN(3) == 0 {
+		return time.Duration(a.rng.Int64N(int64(2 * time.Millisecond)))
+	}
+	return time.Duration(a.rng.Int64N(int64(400 * time.Millisecond)))
 }
 
 // giveUp starts over with a fresh producer id once an idempotent batch was abandoned: its sequence may or

@@ -151,6 +151,8 @@ func newRun(o Options, plan []uint64) *run {
 	if !o.Quiet {
 		cfg.Faults = faults()
 	}
+	// A slow sync now and then: clients give up, come back and find their first attempt still in flight.
+	cfg.Disk.Sync = sim.Latency{Min: 200 * time.Microsecond, Max: 2 * time.Millisecond, Tail: 10_000, Worst: time.Second}
 	cfg.Store.LateMax = 5 * time.Second
 	cfg.Store.StormMax = time.Second
 	cfg.OnEvent = o.OnEvent
