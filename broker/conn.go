@@ -25,11 +25,14 @@ type conn struct {
 	answers host.Queue[*call]
 	started bool // responder; reader task only
 
-	in  intake // reader task only
-	out outlet // responder task only
+	in    intake    // reader task only
+	armed host.Time // the read deadline, 0 for none; reader task only
+	out   outlet    // responder task only
 
-	mu      host.Mutex  // guards waiting, and orders what sets deadlines
-	waiting host.Parker // the responder's, while a Fetch long-polls
+	mu        host.Mutex  // guards the fields below, and orders what sets deadlines
+	waiting   host.Parker // the responder's, while a Fetch long-polls
+	readBy    host.Time   // the connection's deadlines
+	writtenBy host.Time
 }
 
 // serve runs a connection until it ends and closes it.
@@ -38,7 +41,7 @@ func (b *Broker) serve(_ *host.Scope, nc host.Conn) {
 	c.mu.Init(b.h)
 	c.answers.Init(b.h, answersMax)
 	c.sc, c.cancel = b.root.Child(0) // not of the reader's, which ends before the last answers have left
-	c.in.init(nc, &b.buffers)
+	c.in.init(nc, &b.buffers, c.arm)
 	b.addConn(c)
 	defer func() {
 		c.in.close()
@@ -94,8 +97,34 @@ func (c *conn) wake() {
 func (c *conn) cutOff(t host.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.writtenBy = t
 	if !c.b.draining.Load() {
-		c.nc.SetDeadlines(0, t)
+		c.nc.SetDeadlines(c.readBy, t)
+	}
+}
+
+// arm bounds the reads from now on: the client is in the middle of a request.
+func (c *conn) arm() {
+	if now := c.b.h.Now(); c.armed < now+readStallMax-readStallSlack {
+		c.armed = now + readStallMax
+		c.boundReads(c.armed)
+	}
+}
+
+// disarm lifts the bound: between two requests a client may pause for ever.
+func (c *conn) disarm() {
+	if c.armed != 0 {
+		c.armed = 0
+		c.boundReads(0)
+	}
+}
+
+func (c *conn) boundReads(t host.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readBy = t
+	if !c.b.draining.Load() {
+		c.nc.SetDeadlines(t, c.writtenBy)
 	}
 }
 

@@ -2,17 +2,27 @@ package broker
 
 import (
 	"encoding/binary"
+	"errors"
+	"io"
 
 	"github.com/weirmq/weir/host"
 )
 
-// connReadBytes is what one quiet connection keeps for reading: 10,000 of them are 5 MB.
-const connReadBytes = 512
+const (
+	// connReadBytes is what one quiet connection keeps for reading: 10,000 of them are 5 MB.
+	connReadBytes = 512
+	// readStallMax is how long a client may pause in the middle of a request before it is cut off: the
+	// memory of a large one is taken from everybody.
+	readStallMax = host.Time(10e9)
+	// readStallSlack is how much earlier than that it may be: the deadline is not moved by less.
+	readStallSlack = host.Time(1e9)
+)
 
 // intake is what a connection reads through: a small buffer of its own while it is quiet, a larger one lent
 // by the broker while it sends more than fits, so that a small request costs one read or less.
 type intake struct {
 	nc     host.Conn
+	arm    func() // bounds the next read; called in the middle of a request
 	from   *buffers
 	buf    []byte // small, or the lent one
 	lo, hi int    // what was read and not yet taken
@@ -21,8 +31,8 @@ type intake struct {
 	small  [connReadBytes]byte
 }
 
-func (r *intake) init(nc host.Conn, from *buffers) {
-	r.nc, r.from = nc, from
+func (r *intake) init(nc host.Conn, from *buffers, arm func()) {
+	r.nc, r.from, r.arm = nc, from, arm
 	r.buf = r.small[:]
 }
 
@@ -39,6 +49,17 @@ func (r *intake) peek(n int) ([]byte, error) {
 	return r.buf[r.lo : r.lo+n], nil
 }
 
+// await waits until n bytes have come, or as many of them as the buffer holds.
+func (r *intake) await(n int) error {
+	for r.hi-r.lo < min(n, len(r.buf)) {
+		r.arm()
+		if err := r.more(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // holds reports whether n bytes fit in the buffer.
 func (r *intake) holds(n int) bool { return n <= len(r.buf) }
 
@@ -50,6 +71,7 @@ func (r *intake) read(p []byte) error {
 	n := copy(p, r.buf[r.lo:r.hi])
 	r.lo += n
 	for p = p[n:]; len(p) > 0; p = p[n:] {
+		r.arm()
 		var err error
 		if n, err = r.nc.Read(p); n == 0 && err != nil {
 			return err
@@ -111,6 +133,11 @@ func (c *conn) read() error {
 			return hangUp("request of %d bytes with key %d; the limit is %d: "+
 				"is this a Kafka client?", size, key, limit)
 		}
+		// Memory is not held for what is only promised: it is taken when the request is in the buffer, or
+		// has filled it.
+		if err := c.in.await(4 + int(size)); err != nil {
+			return halfRead(err, size)
+		}
 		if err := c.b.requestMemory.Acquire(c.sc, size); err != nil {
 			return err
 		}
@@ -118,7 +145,19 @@ func (c *conn) read() error {
 			c.b.requestMemory.Release(size)
 			return err
 		}
+		c.disarm()
 	}
+}
+
+// halfRead explains a connection that ended in the middle of a request of size bytes.
+func halfRead(err error, size int64) error {
+	switch {
+	case errors.Is(err, host.ErrTimeout):
+		return hangUp("the client paused for 10 s in the middle of a request of %d bytes", size)
+	case errors.Is(err, io.EOF):
+		return hangUp("the client left in the middle of a request of %d bytes", size)
+	}
+	return err
 }
 
 // take reads one request and begins it. A Produce request is used up by then, so its bytes stay in the
@@ -142,7 +181,7 @@ func (c *conn) take(key int16, size int) error {
 	}
 	c.in.skip(4)
 	if err := c.in.read(frame); err != nil {
-		return err
+		return halfRead(err, int64(size))
 	}
 	return c.begin(call, frame)
 }
