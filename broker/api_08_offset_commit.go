@@ -10,7 +10,8 @@ import (
 // OffsetCommit (key 8), v2–10.
 //
 // Behavior: one record for all partitions of the request; answered when it is durable (rule 29). A member
-// of an older generation is refused; generation -1 is a commit outside group management.
+// of an older generation is refused; generation -1 is a commit outside group management. A topic that does not
+// exist is UNKNOWN_TOPIC_OR_PARTITION: what was kept for it would be found by the next topic of that name.
 //
 // Version notes: v2–4 retention time (ignored, as Kafka does since KIP-211); v6 leader epoch; v7 static
 // members; v10 topic ids.
@@ -27,6 +28,9 @@ func handleOffsetCommit(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		*out = kmsg.NewOffsetCommitResponseTopic()
 		out.Topic, out.TopicID = rt.Topic, rt.TopicID
 		name, code := b.committedName(rt.Topic, rt.TopicID, byID)
+		if code == codeNone && !byID {
+			_, code = b.find(name, [16]byte{}, false)
+		}
 		out.Partitions = make([]kmsg.OffsetCommitResponseTopicPartition, len(rt.Partitions))
 		for j := range rt.Partitions {
 			rp := &rt.Partitions[j]

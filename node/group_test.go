@@ -1,0 +1,79 @@
+package node_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirmq/weir/sim"
+)
+
+// commit commits an offset of a topic's partition 0 outside group management and returns the answer's code.
+func (c *client) commit(group, topic string, offset int64) (int16, error) {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.SetVersion(8)
+	req.Group, req.Generation = group, -1
+	rt := kmsg.NewOffsetCommitRequestTopic()
+	rt.Topic = topic
+	rp := kmsg.NewOffsetCommitRequestTopicPartition()
+	rp.Offset = offset
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	resp, err := c.do(req)
+	if err != nil {
+		return 0, err
+	}
+	return resp.(*kmsg.OffsetCommitResponse).Topics[0].Partitions[0].ErrorCode, nil
+}
+
+// committed returns what a group committed for a topic's partition 0.
+func (c *client) committed(group, topic string) (int64, error) {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.SetVersion(7)
+	req.Group = group
+	rt := kmsg.NewOffsetFetchRequestTopic()
+	rt.Topic, rt.Partitions = topic, []int32{0}
+	req.Topics = append(req.Topics, rt)
+	resp, err := c.do(req)
+	if err != nil {
+		return 0, err
+	}
+	r := resp.(*kmsg.OffsetFetchResponse)
+	return r.Topics[0].Partitions[0].Offset, answered(r.ErrorCode)
+}
+
+// coordinator makes the coordinator's topic.
+func (c *client) coordinator(group string) error {
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.SetVersion(2)
+	req.CoordinatorKey = group
+	resp, err := c.do(req)
+	if err != nil {
+		return err
+	}
+	return answered(resp.(*kmsg.FindCoordinatorResponse).ErrorCode)
+}
+
+func TestOffsetsOfATopicThatDoesNotExistAreNotKept(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 9})
+	require.NoError(t, r.boot())
+	r.client(func(c *client) error {
+		if err := c.coordinator("billing"); err != nil {
+			return err
+		}
+		code, err := c.commit("billing", testTopic, 7)
+		if err != nil {
+			return err
+		}
+		assert.EqualValues(t, 3, code)
+		if err := c.createTopic(testTopic, 1); err != nil {
+			return err
+		}
+		offset, err := c.committed("billing", testTopic)
+		assert.EqualValues(t, -1, offset)
+		return err
+	})
+	require.NoError(t, r.stop())
+}
