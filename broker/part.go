@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+
 	"github.com/weirmq/weir/broker/partition"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
@@ -56,10 +58,14 @@ func (p *part) close(code Code) {
 	p.log.Fail()
 	p.wakeLocked()
 	for _, d := range p.dups {
-		d.settle(p.closed, "")
+		d.lose(errOriginalInFlight)
 	}
 	p.dups = nil
 }
+
+// errOriginalInFlight is why a duplicate's outcome is unknown: no error may be answered for records that may
+// be in the log, nor success before they are (rules 29, 30).
+var errOriginalInFlight = errors.New("the partition was closed while the original of a duplicate was in flight")
 
 // wakeLocked wakes every long poll; p.mu is held.
 func (p *part) wakeLocked() {
