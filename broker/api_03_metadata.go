@@ -26,7 +26,9 @@ func handleMetadata(b *Broker, sc *host.Scope, c *call) (reply, error) {
 
 	if req.Topics == nil || c.version == 0 && len(req.Topics) == 0 {
 		for _, t := range b.allTopics() {
-			resp.Topics = append(resp.Topics, describeTopic(b, t))
+			if !t.deleting { // nobody asked for it, and it is as good as gone
+				resp.Topics = append(resp.Topics, describeTopic(b, t))
+			}
 		}
 		return encode(c, resp), nil
 	}

@@ -69,7 +69,11 @@ func (b *Broker) autoCreate(sc *host.Scope, name string) (*topic, Code) {
 	if checkTopicName(name) != nil {
 		return nil, codeInvalidTopic
 	}
-	t, code, _ := b.createTopic(sc, name, b.cfg.Partitions, nil)
+	partitions := b.cfg.Partitions
+	if name == offsetsTopic {
+		partitions = offsetsPartitions // fixed from then on
+	}
+	t, code, _ := b.createTopic(sc, name, partitions, nil)
 	if code == codeTopicAlreadyExists {
 		b.syncTopics(sc)
 		if t = b.topicByName(name); t != nil {
