@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -43,6 +44,8 @@ type fetchCall struct {
 	topics  []fetchedTopic
 	parts   []*part // those that can be waited for
 	reads   []*stream.Read
+	records [][]byte // of all partitions, in the order of the answer
+	lent    [][]byte // buffers that records were copied to
 	bytes   int
 	crowded bool // copy what is read: answers hold too many slabs
 	failed  bool // a partition has an error: answer at once
@@ -73,7 +76,7 @@ func handleFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		b.counters.FetchEmpty.Add(1)
 	}
 	r := reply{bufs: encodeFetch(nil, c.version, c.correlation, f.topics)}
-	if len(f.reads) > 0 {
+	if len(f.reads)+len(f.lent) > 0 {
 		r.release = f.release
 	}
 	return r, nil
@@ -89,7 +92,7 @@ func (f *fetchCall) enough(until host.Time) bool {
 func (f *fetchCall) longPoll(sc *host.Scope, until host.Time) error {
 	w := &fetchWaiter{parker: f.b.h.Parker()}
 	defer w.parker.Release()
-	watched := f.parts
+	watched := slices.Clone(f.parts)
 	for _, p := range watched {
 		p.watch(w)
 	}
@@ -120,13 +123,34 @@ func (f *fetchCall) release() {
 	for _, r := range f.reads {
 		r.Release()
 	}
-	f.reads = nil
+	for _, p := range f.lent {
+		f.b.buffers.put(p)
+	}
+	clear(f.reads)
+	clear(f.records)
+	f.reads, f.lent, f.records = f.reads[:0], nil, f.records[:0]
+}
+
+// reserve makes room for an answer, so that a partition costs no allocation.
+func (f *fetchCall) reserve() []fetchedPart {
+	n := 0
+	for i := range f.req.Topics {
+		n += len(f.req.Topics[i].Partitions)
+	}
+	if f.topics == nil {
+		f.topics = make([]fetchedTopic, 0, len(f.req.Topics))
+		f.parts = make([]*part, 0, n)
+		f.reads = make([]*stream.Read, 0, n)
+		f.records = make([][]byte, 0, n+n/4+8)
+	}
+	return make([]fetchedPart, n)
 }
 
 // gather reads every requested partition and lays the answer out anew.
 func (f *fetchCall) gather(sc *host.Scope) error {
+	parts := f.reserve()
 	f.topics = f.topics[:0]
-	f.parts, f.bytes, f.failed = f.parts[:0:0], 0, false
+	f.parts, f.bytes, f.failed = f.parts[:0], 0, false
 	budget := min(int(f.req.MaxBytes), fetchBytesMax)
 	if budget <= 0 {
 		budget = fetchBytesMax
@@ -137,7 +161,9 @@ func (f *fetchCall) gather(sc *host.Scope) error {
 	for i := range f.req.Topics {
 		rt := &f.req.Topics[i]
 		topic, code := f.b.find(rt.Topic, rt.TopicID, f.version >= fetchTopicID)
-		out := fetchedTopic{name: rt.Topic, id: rt.TopicID, parts: make([]fetchedPart, len(rt.Partitions))}
+		n := len(rt.Partitions)
+		out := fetchedTopic{name: rt.Topic, id: rt.TopicID, parts: parts[:n:n]}
+		parts = parts[n:]
 		for j := range rt.Partitions {
 			if err := f.fetchPart(sc, topic, code, &rt.Partitions[j], &out.parts[j], budget-f.bytes); err != nil {
 				f.release()
@@ -191,22 +217,38 @@ func (b *Broker) crowded() bool {
 	return b.cfg.Slabs.Held(wal.HolderAnswer) > b.cfg.Slabs.Slabs()/4
 }
 
-// take puts a read into the answer: by reference, or copied when the slabs are needed.
+// take puts a read into the answer: by reference, or copied when the slabs are needed or the pieces small.
 func (f *fetchCall) take(read *stream.Read, out *fetchedPart) {
-	if !f.crowded {
+	from := len(f.records)
+	out.size = read.Bytes
+	if f.crowded {
+		f.records = append(f.records, copyChunks(make([]byte, 0, read.Bytes), read))
+	} else if f.records = read.Buffers(f.records); shredded(f.records[from:], read.Bytes) {
+		p := f.b.buffers.get(read.Bytes)
+		f.lent = append(f.lent, p)
+		f.records = append(f.records[:from], copyChunks(p[:0], read))
+	} else {
 		f.reads = append(f.reads, read)
-		for _, ch := range read.Chunks {
-			out.records = append(out.records, ch.Data)
-			out.size += len(ch.Data)
-		}
-		return
+		read = nil
 	}
-	copied := make([]byte, 0, read.Bytes)
+	if read != nil {
+		read.Release()
+	}
+	out.records = f.records[from:len(f.records):len(f.records)]
+}
+
+func copyChunks(dst []byte, read *stream.Read) []byte {
 	for _, ch := range read.Chunks {
-		copied = append(copied, ch.Data...)
+		dst = append(dst, ch.Data...)
 	}
-	read.Release()
-	out.records, out.size = append(out.records, copied), len(copied)
+	return dst
+}
+
+// shredded reports whether bufs, of so many bytes, are many and so short that copying them is cheaper than
+// naming each to the kernel.
+func shredded(bufs [][]byte, bytes int) bool {
+	const many, short = 16, 1 << 10
+	return len(bufs) > many && bytes/len(bufs) < short
 }
 
 // place validates epoch and offset and fills in the partition's watermarks.

@@ -1,6 +1,12 @@
 package broker
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// fetchHeadBytes is about what an answer's structure takes for itself, for a topic and for a partition.
+const fetchHeadBytes = 64
 
 // Versions at which the Fetch response changed (KIP-227, KIP-392, KIP-482, KIP-516).
 const (
@@ -32,14 +38,18 @@ type fetchedPart struct {
 // encodeFetch writes a Fetch response v4–18: the structure into buf, the record bytes by reference. The
 // result is what a writev needs, in order. Session id 0 declines fetch sessions (KIP-227).
 func encodeFetch(buf []byte, version int16, correlation int32, topics []fetchedTopic) [][]byte {
-	w := wire{buf: buf[:0], flexible: version >= fetchFlexible}
+	n := 0
+	for i := range topics {
+		n += len(topics[i].parts)
+	}
+	w := wire{buf: slices.Grow(buf[:0], fetchHeadBytes*(1+len(topics)+n)), flexible: version >= fetchFlexible}
 	w.header(correlation)
 	w.i32(0) // throttle time, ms
 	if version >= fetchSession {
 		w.i16(0)
 		w.i32(0)
 	}
-	cuts := make([]fetchCut, 0, 8)
+	cuts := make([]fetchCut, 0, n)
 	total := 0
 	w.arrayLen(len(topics))
 	for i := range topics {

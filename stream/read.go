@@ -13,7 +13,9 @@ import (
 type Chunk struct {
 	Base  int64
 	Count uint32
+	off   uint32 // of Data in slab
 	Data  []byte
+	slab  *wal.Slab // nil if Data is not in one
 }
 
 // Read is an answer of Engine.Read. Its chunks tile the offsets they cover (but for gaps an operator
@@ -41,9 +43,42 @@ func (r *Read) Release() {
 	e := r.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.freeReads) < 256 && cap(r.Chunks) <= 4096 {
+	limit := freeChunksMax
+	if len(e.freeReads) >= freeLargeMax {
+		limit = freeChunksSmall
+	}
+	if len(e.freeReads) < freeReadsMax && cap(r.Chunks) <= limit {
 		e.freeReads = append(e.freeReads, r)
 	}
+}
+
+// Reads are pooled, a few of them large: what the pool keeps is 22 MiB at most.
+const (
+	freeReadsMax    = 256
+	freeLargeMax    = 8
+	freeChunksMax   = 16384 // of each of those
+	freeChunksSmall = 1024
+)
+
+// Buffers appends the bytes of all chunks to dst, entries that lie side by side in memory as one.
+func (r *Read) Buffers(dst [][]byte) [][]byte {
+	for i := 0; i < len(r.Chunks); {
+		first := &r.Chunks[i]
+		n := uint32(len(first.Data))
+		for i++; i < len(r.Chunks) && first.slab != nil; i++ {
+			next := &r.Chunks[i]
+			if next.slab != first.slab || next.off != first.off+n {
+				break
+			}
+			n += uint32(len(next.Data))
+		}
+		if first.slab == nil {
+			dst = append(dst, first.Data)
+		} else {
+			dst = append(dst, first.slab.Bytes(first.off, n))
+		}
+	}
+	return dst
 }
 
 func (e *Engine) newRead() *Read {
@@ -77,17 +112,22 @@ func (c *cursor) fits(n int, end int64) bool {
 	return n <= c.left || len(c.rd.Chunks) == 0 && !c.strict
 }
 
+// add adds an entry's own bytes.
 func (c *cursor) add(base int64, count uint32, data []byte) {
+	c.append(Chunk{Base: base, Count: count, Data: data})
+}
+
+func (c *cursor) append(ch Chunk) {
 	if n := len(c.rd.Chunks); n > 0 {
-		last := c.rd.Chunks[n-1]
-		if !invariant.Holds(base >= last.Base+int64(last.Count), invariant.LogOrder) {
-			invariant.Fail(invariant.LogOrder, "stream %d: read gives offset %d after %d", c.id, base, last.Base)
+		last := &c.rd.Chunks[n-1]
+		if !invariant.Holds(ch.Base >= last.Base+int64(last.Count), invariant.LogOrder) {
+			invariant.Fail(invariant.LogOrder, "stream %d: read gives offset %d after %d", c.id, ch.Base, last.Base)
 		}
 	}
-	c.rd.Chunks = append(c.rd.Chunks, Chunk{base, count, data})
-	c.rd.Bytes += len(data)
-	c.left -= len(data)
-	c.pos = base + int64(count)
+	c.rd.Chunks = append(c.rd.Chunks, ch)
+	c.rd.Bytes += len(ch.Data)
+	c.left -= len(ch.Data)
+	c.pos = ch.Base + int64(ch.Count)
 }
 
 // Read returns whole entries of a stream from the one that holds offset from, none that ends past limit, and
@@ -182,7 +222,8 @@ func (e *Engine) fromSlabs(c *cursor) (run loggedRun, more bool, err error) {
 				return run, false, nil
 			}
 			c.rd.hold(en.at.Slab)
-			c.add(en.base, en.count, en.at.Slab.Bytes(en.at.Off, en.at.Len))
+			c.append(Chunk{Base: en.base, Count: en.count, off: en.at.Off, slab: en.at.Slab,
+				Data: en.at.Slab.Bytes(en.at.Off, en.at.Len)})
 			e.stats.TailReads++
 		}
 		if i < len(r.entries) {
