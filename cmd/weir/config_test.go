@@ -55,7 +55,7 @@ func TestBadSettingsAreRefusedInOneLineThatNamesThem(t *testing.T) {
 		"tiny WAL":                     {args: []string{"--wal-size", "1MiB"}, want: "--wal-size"},
 		"upload age of nothing":        {args: []string{"--upload-age", "0s"}, want: "--upload-age"},
 		"negative size":                {args: []string{"--wal-size=-1"}, want: "give a size such as"},
-		"configuration file not there": {args: []string{"--config", "/nonexistent/weir.yaml"}, want: "read the configuration"},
+		"configuration file not there": {args: []string{"--config", "/no/such.yaml"}, want: "read the configuration"},
 	} {
 		_, err := settings(t, tc.file, tc.args...)
 		require.ErrorContains(t, err, tc.want, name)

@@ -97,7 +97,8 @@ func refuseNetworkFS(data string) error {
 		return fmt.Errorf("look at the file system of %s: %w", data, err)
 	}
 	if network {
-		return fmt.Errorf("--data %s is on a network file system (%s), where locks prove nothing; use a local disk", data, name)
+		return fmt.Errorf("--data %s is on a network file system (%s), where locks prove nothing; use a local disk",
+			data, name)
 	}
 	return nil
 }

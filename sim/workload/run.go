@@ -383,7 +383,7 @@ func (r *run) noOrphans() error {
 			break
 		}
 	}
-	return fmt.Errorf("ObjectReferencedExists: %d objects are referred to and missing %v; %d are in the store for nothing %v",
+	return fmt.Errorf("ObjectReferencedExists: %d objects are missing, %v; %d are in the store for nothing, %v",
 		len(missing), missing, len(leaked), leaked)
 }
 
