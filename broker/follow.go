@@ -65,6 +65,9 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 		t.dropBroken()
 	}
 	sortTopics(next)
+	if err := b.forgetGone(sc, old, next); err != nil {
+		return err
+	}
 	b.install(next, index)
 	if err := b.followDeleting(sc, next); err != nil {
 		return err
@@ -191,7 +194,38 @@ func (b *Broker) followDeleting(sc *host.Scope, list []*topic) error {
 				p.stream.Close()
 			}
 		}
+		// Before the confirmation: after it the name is free for a topic that must not find these offsets, and a
+		// crash would leave nobody to forget them.
+		if err := b.forgetTopic(sc, t.name); err != nil {
+			return err
+		}
 		if err := b.confirmDeleted(sc, t.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone returns the topics of old that next does not have.
+func gone(old, next []*topic) []*topic {
+	kept := make(map[metadata.UUID]bool, len(next))
+	for _, t := range next {
+		kept[t.id] = true
+	}
+	var list []*topic
+	for _, t := range old {
+		if !kept[t.id] {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// forgetGone forgets what was committed for topics that are not there any more while they were marked for
+// deletion, by requests that had seen them before. Requests do not see the next topic of that name yet.
+func (b *Broker) forgetGone(sc *host.Scope, old, next []*topic) error {
+	for _, t := range gone(old, next) {
+		if err := b.forgetTopic(sc, t.name); err != nil {
 			return err
 		}
 	}
@@ -200,18 +234,10 @@ func (b *Broker) followDeleting(sc *host.Scope, list []*topic) error {
 
 // dropGone forgets the streams of topics that are not there any more.
 func (b *Broker) dropGone(old, next []*topic) {
-	kept := make(map[metadata.UUID]bool, len(next))
-	for _, t := range next {
-		kept[t.id] = true
-	}
-	for _, t := range old {
-		if kept[t.id] {
-			continue
-		}
+	for _, t := range gone(old, next) {
 		for i := range t.parts {
 			b.engine.Drop(stream.ID(t.parts[i].stream))
 		}
-		b.forgetTopic(t.name)
 	}
 }
 

@@ -34,6 +34,9 @@ type groupPart struct {
 	appends  []*groupDraft // to be appended, oldest first
 	timers   []groupTimer  // by time
 	effects  []group.Effect
+	asked    uint64    // records the coordinator asked for
+	kept     uint64    // of those, durable
+	quiet    host.Cond // broadcast when kept grows, and by stop
 	stopped  bool
 	wake     host.Parker // the task's, while it runs
 	finished host.Future[struct{}]
@@ -152,6 +155,7 @@ func (g *groupPart) carryOut() {
 				a.done.Complete(e.Result, nil)
 			}
 		case group.Persist:
+			g.asked++
 			g.appends = append(g.appends, &groupDraft{part: g, group: e.Group, id: e.ID, record: e.Record})
 			wake = true
 		case group.SetTimer:
@@ -219,6 +223,7 @@ func (g *groupPart) stop() {
 	g.stopped = true
 	g.effects = g.coord.Stop(g.effects[:0])
 	g.carryOut()
+	g.quiet.Broadcast()
 	if g.wake != nil {
 		g.wake.Unpark()
 	}
@@ -253,4 +258,20 @@ func (d *groupDraft) Durable(err error) {
 	if e := g.step(d.group, nil, func(group.Token) group.Event { return group.Persisted{ID: d.id} }); e != nil {
 		return // stopped meanwhile: the next coordinator reads the record from the log
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.kept++
+	g.quiet.Broadcast()
+}
+
+// settle waits until every record that was asked for so far is durable, or the part has stopped.
+func (g *groupPart) settle(sc *host.Scope) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for target := g.asked; g.kept < target && !g.stopped; {
+		if err := g.quiet.Wait(sc, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -99,6 +99,7 @@ func (b *Broker) newGroupPart(index int32, v *metadata.Partition) *groupPart {
 		b: b, index: index, id: stream.ID(v.Stream), epoch: v.LeaderEpoch, start: v.Start, logStart: v.LogStart,
 	}
 	g.mu.Init(b.h)
+	g.quiet.Init(b.h, &g.mu)
 	return g
 }
 
@@ -112,11 +113,21 @@ func (b *Broker) stopGroups(sc *host.Scope) {
 	}
 }
 
-// forgetTopic drops the committed offsets of a deleted topic.
-func (b *Broker) forgetTopic(name string) {
+// forgetTopic drops the committed offsets of a topic that is deleted. When it returns those that were durable
+// or on their way are forgotten for good, so that the next topic of that name begins without any.
+func (b *Broker) forgetTopic(sc *host.Scope, name string) error {
 	for _, g := range b.coordinatorParts() {
+		if err := g.settle(sc); err != nil {
+			return err
+		}
 		g.act(func(c *group.Coordinator, now group.Now, out []group.Effect) []group.Effect {
 			return c.DropTopic(now, name, out)
 		})
 	}
+	for _, g := range b.coordinatorParts() {
+		if err := g.settle(sc); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -76,4 +77,34 @@ func TestOffsetsOfATopicThatDoesNotExistAreNotKept(t *testing.T) {
 		return err
 	})
 	require.NoError(t, r.stop())
+}
+
+// Who deletes a topic and creates it anew finds no committed offsets, whatever happens in between.
+func TestADeletedTopicsOffsetsDoNotComeBack(t *testing.T) {
+	for seed := range uint64(20) {
+		r := newRig(t, sim.Config{Seed: 100 + seed})
+		require.NoError(t, r.boot())
+		r.client(func(c *client) error {
+			if err := errors.Join(c.coordinator("billing"), c.createTopic(testTopic, 1)); err != nil {
+				return err
+			}
+			if code, err := c.commit("billing", testTopic, 7); err != nil || code != 0 {
+				return errors.Join(err, answered(code))
+			}
+			return c.deleteTopic(testTopic)
+		})
+		if seed%2 == 0 {
+			r.m.KillWith(sim.LoseUnsynced)
+			require.NoError(t, r.boot())
+		}
+		r.client(func(c *client) error {
+			if err := c.createTopic(testTopic, 1); err != nil {
+				return err
+			}
+			offset, err := c.committed("billing", testTopic)
+			assert.EqualValues(t, -1, offset, "seed %d", seed)
+			return err
+		})
+		require.NoError(t, r.stop())
+	}
 }
