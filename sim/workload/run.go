@@ -258,7 +258,13 @@ func (r *run) clients(h host.Host, sc *host.Scope) {
 		h.Go(sc, name, func(sc *host.Scope) { a.loop(sc, func(sc *host.Scope) { op(a, sc) }) })
 	}
 	for i := range int32(producers) {
-		start(1+i, "client.produce", func(a *actor, sc *host.Scope) { a.produce(sc, a.id > 1) })
+		start(1+i, "client.produce", func(a *actor, sc *host.Scope) {
+			if a.id == 1 && a.rng.IntN(3) == 0 {
+				a.produceMany(sc)
+			} else {
+				a.produce(sc, a.id > 1)
+			}
+		})
 	}
 	for i := range int32(readers) {
 		start(11+i, "client.read", func(a *actor, sc *host.Scope) {
