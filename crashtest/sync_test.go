@@ -54,16 +54,18 @@ var injected = regexp.MustCompile(`(?m)^\d+ +(\d+\.\d+) fdatasync\(\d+<([^>]*)>.
 func TestAFailedSyncEndsTheServer(t *testing.T) {
 	for _, c := range []struct {
 		name, when, file string // file: the one whose syncs are injected into, or any
+		lost             bool   // the WAL volume is lost with it
 	}{
-		{"the 200th sync of a thread", "when=200", ""},
-		{"the WAL's", "when=20", "wal/ring-*-*-*-*-????????????"},
-		{"the metadata log's", "when=8", "meta/raft.wal"},
+		{"the 200th sync of a thread", "when=200", "", false},
+		{"the WAL's", "when=20", "wal/ring-*-*-*-*-????????????", false},
+		{"the WAL's, and the volume is lost", "when=20", "wal/ring-*-*-*-*-????????????", true},
+		{"the metadata log's", "when=8", "meta/raft.wal", false},
 	} {
-		t.Run(c.name, func(t *testing.T) { failOneSync(t, c.when, c.file) })
+		t.Run(c.name, func(t *testing.T) { failOneSync(t, c.when, c.file, c.lost) })
 	}
 }
 
-func failOneSync(t *testing.T, when, file string) {
+func failOneSync(t *testing.T, when, file string, lost bool) {
 	s := newServer(t, "--memory", "256MiB", "--upload-age", "500ms")
 	s.start()
 	l := startLoad(t, s, "events", 4, modest)
@@ -95,6 +97,10 @@ func failOneSync(t *testing.T, when, file string) {
 	require.Less(t, last.Sub(failed), onItsWay, "acknowledged after the error")
 	acked := l.snapshot()
 	s.wrap = nil
+	if lost { // what was acknowledged had been uploaded from memory before the process ended (rule 15)
+		loseVolume(t, s)
+		require.Contains(t, giveUp(t, s, s.refused()), " 0 are offline")
+	}
 	s.start()
 	l.judge(t, l.topic, acked)
 	l.finish()
