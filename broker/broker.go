@@ -88,17 +88,21 @@ func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store
 	return b
 }
 
-// Start registers the broker, recovers its WAL, opens its partitions and listens. When it returns nil
-// the broker serves; after an error the process should end.
+// Start binds the listener, registers the broker, recovers its WAL, opens its partitions and accepts clients;
+// who connects meanwhile waits. When it returns nil the broker serves; after an error the process should end.
 func (b *Broker) Start(sc *host.Scope) error {
 	b.root, b.cancel = sc.Child(0)
 	b.work = host.NewGroup(b.h, b.root)
-	if err := b.boot(b.root); err != nil {
+	// First, because a start that fails later has used up an epoch of the broker and one of each partition.
+	l, err := b.h.Network().Listen(b.cfg.Listen)
+	if err != nil {
 		b.cancel()
-		return err
+		return fmt.Errorf("listen for Kafka clients on %s: %w; is another server running? (--listen)", b.cfg.Listen, err)
 	}
-	if err := b.listen(); err != nil {
+	b.listener = l
+	if err := b.start(); err != nil {
 		b.cancel()
+		b.listener.Close()
 		return err
 	}
 	b.work.Go("broker.follow", b.follow)
@@ -107,14 +111,12 @@ func (b *Broker) Start(sc *host.Scope) error {
 	return nil
 }
 
-func (b *Broker) listen() error {
-	l, err := b.h.Network().Listen(b.cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("listen for Kafka clients on %s: %w; is another server running? (--listen)", b.cfg.Listen, err)
+func (b *Broker) start() error {
+	var err error
+	if b.advertised, err = b.endpoint(b.listener.Addr()); err != nil {
+		return err
 	}
-	b.listener = l
-	b.advertised, err = b.endpoint(l.Addr())
-	if err != nil {
+	if err := b.boot(b.root); err != nil {
 		return err
 	}
 	return b.announce(b.root)
@@ -142,6 +144,9 @@ func (b *Broker) Failed(sc *host.Scope) error {
 func (b *Broker) fail(err error) {
 	b.h.Log().Error("broker ends", "why", err)
 	b.failed.Complete(struct{}{}, err)
+	b.draining.Store(true)
+	b.listener.Close()
+	b.cutConns()
 }
 
 func (b *Broker) accept(sc *host.Scope) error {

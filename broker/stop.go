@@ -52,6 +52,11 @@ func (b *Broker) drainConns(sc *host.Scope) {
 		c.drain(until)
 	}
 	b.awaitIdle(sc, until)
+	b.cutConns()
+}
+
+// cutConns ends every connection as it is.
+func (b *Broker) cutConns() {
 	for _, c := range b.openConns() {
 		c.cancel()
 		c.nc.Close()
