@@ -41,3 +41,36 @@ func TestAWALVolumeFromBeforeTheLastStartIsRefused(t *testing.T) {
 	})
 	require.NoError(t, r.stop())
 }
+
+// A volume that fails to read for a moment has lost nothing: no partition goes offline for that.
+func TestAReadErrorThatPassesMakesNoHole(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 12})
+	r.change = func(c *node.Config) { c.UploadAge = time.Hour }
+	require.NoError(t, r.boot())
+	r.client(func(c *client) error {
+		if err := c.createTopic(testTopic, 1); err != nil {
+			return err
+		}
+		for range 20 {
+			if _, err := c.produce(0, "value"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	r.m.KillWith(sim.KeepUnsynced)
+	require.NoError(t, r.boot()) // what it recovered is read from the log
+	r.m.SetFaults(&sim.Faults{ReadError: sim.Always / 4})
+	r.client(func(c *client) error {
+		for offset := range int64(20) {
+			values, _, err := c.fetch(0, offset)
+			if err != nil {
+				return err
+			}
+			assert.Len(t, values, 20-int(offset))
+		}
+		return nil
+	})
+	r.m.SetFaults(nil)
+	require.NoError(t, r.stop())
+}

@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/wal"
@@ -48,7 +49,7 @@ func (e *Engine) slabOf(r *rangeLog, base int64) *wal.Slab {
 func (e *Engine) readLog(sc *host.Scope, r *rangeLog, from, to int64, at wal.Extent, dst []byte, have bool) error {
 	var err error
 	if !have {
-		err = e.log.ReadAt(sc, at, dst)
+		err = e.readPatiently(sc, at, dst)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -74,6 +75,20 @@ func (e *Engine) readLog(sc *host.Scope, r *rangeLog, from, to int64, at wal.Ext
 	}
 	return &DamageError{Position: int64(pos), ID: r.st.id, Epoch: r.epoch, From: from, To: to,
 		Why: "bytes of the entry do not match their CRC or cannot be read", Err: err}
+}
+
+// readPatiently reads from the log, again when the volume fails to: a hole is for good, an I/O error need not be.
+func (e *Engine) readPatiently(sc *host.Scope, at wal.Extent, dst []byte) error {
+	const tries = 5
+	for i := 1; ; i++ {
+		err := e.log.ReadAt(sc, at, dst)
+		if i == tries || !errors.Is(err, host.ErrIO) {
+			return err
+		}
+		if e := e.h.Sleep(sc, time.Duration(i)*10*time.Millisecond); e != nil {
+			return e
+		}
+	}
 }
 
 // puncture gives r a hole, unless it has one at or below. The caller holds e.mu.
