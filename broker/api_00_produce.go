@@ -39,6 +39,9 @@ type produceCall struct {
 	done   host.Future[struct{}]
 	until  host.Time
 
+	oneTopic [1]producedTopic // topics of most requests
+	oneItem  [1]produceItem
+
 	mu      host.Mutex // guards the fields below and the outcome of every item
 	pending int        // items without an outcome, and one while the request is being begun
 	unknown error      // an item whose outcome is not known: hang up
@@ -106,12 +109,19 @@ func (p *produceCall) lessLocked() {
 func (p *produceCall) shape(b *Broker, req *kmsg.ProduceRequest, version int16) {
 	byID := version >= produceTopicID
 	rules := batch.Rules{Zstd: version >= zstdFrom}
-	p.topics = make([]producedTopic, len(req.Topics))
+	single := len(req.Topics) == 1 && len(req.Topics[0].Partitions) == 1
+	if single {
+		p.topics, p.oneTopic[0].items = p.oneTopic[:], p.oneItem[:]
+	} else {
+		p.topics = make([]producedTopic, len(req.Topics))
+	}
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		t := &p.topics[i]
 		t.name, t.id = rt.Topic, rt.TopicID
-		t.items = make([]produceItem, len(rt.Partitions))
+		if !single {
+			t.items = make([]produceItem, len(rt.Partitions))
+		}
 		topic, topicCode := b.find(rt.Topic, rt.TopicID, byID)
 		for j := range rt.Partitions {
 			it := &t.items[j]
@@ -136,11 +146,12 @@ func (p *produceCall) shape(b *Broker, req *kmsg.ProduceRequest, version int16) 
 
 // verify checks the batch against the format and the topic's limits.
 func (it *produceItem) verify(records []byte, rules batch.Rules) {
-	rules.MaxBytes = int(it.part.limits().maxMessageBytes)
+	limits := it.part.limits()
+	rules.MaxBytes = int(limits.maxMessageBytes)
 	var err error
 	if it.data, err = batch.Verify(records, rules); err != nil {
 		it.settle(batchCode(err), err.Error())
-	} else if it.part.limits().logAppendTime {
+	} else if limits.logAppendTime {
 		it.data.SetLogAppendTime(it.part.b.h.Wall().UnixMilli())
 	}
 }

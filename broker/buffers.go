@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -29,6 +31,33 @@ type buffers struct {
 	lents  sync.Pool // of *lent
 	inLoan atomic.Int64
 	outs   sync.Pool // of *outBuffer
+	calls  sync.Pool // of *ownCall
+}
+
+// ownCall is a Produce request's call with the request in it.
+type ownCall struct {
+	call
+	req kmsg.ProduceRequest
+}
+
+// produceCall returns an empty call for a Produce request.
+func (p *buffers) produceCall() *call {
+	own, ok := p.calls.Get().(*ownCall)
+	if !ok {
+		own = &ownCall{}
+	}
+	own.call = call{own: own}
+	return &own.call
+}
+
+// callBack takes an answered call back if it is from produceCall. Nobody may have it any more.
+func (p *buffers) callBack(c *call) {
+	if own := c.own; own != nil {
+		clear(own.req.Topics)
+		own.req.Topics = own.req.Topics[:0]
+		own.call = call{}
+		p.calls.Put(own)
+	}
 }
 
 // lend returns a read buffer, or nil when enough are lent.

@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/weirmq/weir/host"
 )
@@ -26,9 +27,11 @@ type conn struct {
 	started bool // responder; reader task only
 
 	in    intake    // reader task only
+	name  string    // the client id of its latest request; reader task only
 	armed host.Time // the read deadline, 0 for none; reader task only
 	out   outlet    // responder task only
 
+	polls     atomic.Bool // waiting is set
 	mu        host.Mutex  // guards the fields below, and orders what sets deadlines
 	waiting   host.Parker // the responder's, while a Fetch long-polls
 	readBy    host.Time   // the connection's deadlines
@@ -39,9 +42,9 @@ type conn struct {
 func (b *Broker) serve(_ *host.Scope, nc host.Conn) {
 	c := &conn{b: b, nc: nc}
 	c.mu.Init(b.h)
-	c.answers.Init(b.h, answersMax)
-	c.sc, c.cancel = b.root.Child(0) // not of the reader's, which ends before the last answers have left
-	c.in.init(nc, &b.buffers, c.arm)
+	c.answers.Init(b.h, answersMax/2) // as many again are in the responder's hands
+	c.sc, c.cancel = b.root.Child(0)  // not of the reader's, which ends before the last answers have left
+	c.in.init(nc, &b.buffers, c.arm, c.disarm)
 	b.addConn(c)
 	defer func() {
 		c.in.close()
@@ -86,11 +89,25 @@ func (c *conn) enqueue(call *call) error {
 
 // wake makes a Fetch that long-polls look again.
 func (c *conn) wake() {
+	if !c.polls.Load() {
+		return // who begins to wait from now on sees first what has changed
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting != nil {
 		c.waiting.Unpark()
 	}
+}
+
+// clientID returns p as a string, without a new one while the client keeps its name.
+func (c *conn) clientID(p []byte) string {
+	if c == nil {
+		return string(p)
+	}
+	if c.name != string(p) {
+		c.name = string(p)
+	}
+	return c.name
 }
 
 // cutOff lets the client take its answers until t, unless the connection is being drained.
@@ -137,11 +154,12 @@ func (c *conn) drain(t host.Time) {
 }
 
 // behind reports whether another request waits behind the one being answered.
-func (c *conn) behind() bool { return c.answers.Len() > 0 }
+func (c *conn) behind() bool { return c.out.at < len(c.out.line) || c.answers.Len() > 0 }
 
 // setWaiting names the parker to wake when another request arrives; nil for none.
 func (c *conn) setWaiting(p host.Parker) {
 	c.mu.Lock()
 	c.waiting = p
+	c.polls.Store(p != nil)
 	c.mu.Unlock()
 }

@@ -23,6 +23,7 @@ const (
 type intake struct {
 	nc     host.Conn
 	arm    func() // bounds the next read; called in the middle of a request
+	disarm func() // lifts the bound; called between two requests
 	from   *buffers
 	buf    []byte // small, or the lent one
 	lo, hi int    // what was read and not yet taken
@@ -31,8 +32,8 @@ type intake struct {
 	small  [connReadBytes]byte
 }
 
-func (r *intake) init(nc host.Conn, from *buffers, arm func()) {
-	r.nc, r.from, r.arm = nc, from, arm
+func (r *intake) init(nc host.Conn, from *buffers, arm, disarm func()) {
+	r.nc, r.from, r.arm, r.disarm = nc, from, arm, disarm
 	r.buf = r.small[:]
 }
 
@@ -52,7 +53,6 @@ func (r *intake) peek(n int) ([]byte, error) {
 // await waits until n bytes have come, or as many of them as the buffer holds.
 func (r *intake) await(n int) error {
 	for r.hi-r.lo < min(n, len(r.buf)) {
-		r.arm()
 		if err := r.more(); err != nil {
 			return err
 		}
@@ -83,8 +83,13 @@ func (r *intake) read(p []byte) error {
 
 // more reads once, behind what is there.
 func (r *intake) more() error {
-	if r.lo == r.hi && r.lent != nil && r.last < connReadBytes {
-		r.giveBack() // it may be quiet from now on
+	if r.lo < r.hi {
+		r.arm()
+	} else {
+		r.disarm() // only now: while requests follow each other the bound stays where it is
+		if r.last < connReadBytes {
+			r.giveBack() // it may be quiet from now on
+		}
 	}
 	r.hi = copy(r.buf, r.buf[r.lo:r.hi])
 	r.lo = 0
@@ -145,7 +150,6 @@ func (c *conn) read() error {
 			c.b.requestMemory.Release(size)
 			return err
 		}
-		c.disarm()
 	}
 }
 
@@ -163,7 +167,13 @@ func halfRead(err error, size int64) error {
 // take reads one request and begins it. A Produce request is used up by then, so its bytes stay in the
 // buffer they were read into; the others keep theirs.
 func (c *conn) take(key int16, size int) error {
-	call := &call{conn: c, bytes: int64(size), received: c.b.h.Now()}
+	var call *call
+	if key == 0 {
+		call = c.b.buffers.produceCall()
+	} else {
+		call = newCall()
+	}
+	call.conn, call.bytes, call.received = c, int64(size), c.b.h.Now()
 	var frame []byte
 	switch {
 	case key != 0:

@@ -20,8 +20,10 @@ type outlet struct {
 	buf    *outBuffer // nil while nothing is gathered and nobody is in line
 	joined []byte     // the gathered answers, in buf
 	calls  []*call    // whose answers they are
-	vec    [][]byte   // of the write
-	cutoff host.Time  // the connection's write deadline
+	line   []*call    // taken off the queue; those from at on are not answered
+	at     int
+	vec    [][]byte  // of the write
+	cutoff host.Time // the connection's write deadline
 }
 
 // respond answers the calls in order until the queue is closed and empty. Answers that are ready when their
@@ -30,14 +32,18 @@ func (c *conn) respond() {
 	defer c.shut()
 	lost := false
 	for {
-		if c.answers.Len() == 0 {
-			lost = !c.flush(nil) || lost
-			c.out.rest(c.b)
+		if c.out.at == len(c.out.line) {
+			if c.answers.Len() == 0 {
+				lost = !c.flush(nil) || lost
+				c.out.rest(c.b)
+			}
+			var err error
+			c.out.at = 0
+			if c.out.line, err = c.answers.Drain(nil, c.out.line[:0]); err != nil {
+				return
+			}
 		}
-		call, err := c.answers.Pop(nil)
-		if err != nil {
-			return
-		}
+		call := c.out.next()
 		if !call.ready() {
 			lost = !c.flush(nil) || lost
 		}
@@ -51,6 +57,14 @@ func (c *conn) respond() {
 			c.nc.Close() // the reader wakes and closes the queue
 		}
 	}
+}
+
+// next takes the oldest call of the line.
+func (o *outlet) next() *call {
+	call := o.line[o.at]
+	o.line[o.at] = nil
+	o.at++
+	return call
 }
 
 // ready reports whether finish will not wait.
@@ -121,7 +135,10 @@ func (o *outlet) rest(b *Broker) {
 // flush writes what was gathered and bufs behind it, and reports whether the connection lives.
 func (c *conn) flush(bufs [][]byte) bool {
 	o := &c.out
-	ok := true
+	if len(o.calls) == 0 && len(bufs) == 0 {
+		return true
+	}
+	ok, bytes := true, int64(0)
 	now := c.b.h.Now()
 	if len(o.joined) > 0 || len(bufs) > 0 {
 		ok = c.write(now, bufs)
@@ -131,8 +148,12 @@ func (c *conn) flush(bufs [][]byte) bool {
 		if ok {
 			c.b.counters.answered(call, now)
 		}
-		c.b.requestMemory.Release(call.bytes)
+		bytes += call.bytes
+		c.b.buffers.callBack(call)
 		o.calls[i] = nil
+	}
+	if bytes > 0 {
+		c.b.requestMemory.Release(bytes)
 	}
 	o.calls, o.joined = o.calls[:0], o.joined[:0]
 	return ok

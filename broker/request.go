@@ -41,6 +41,19 @@ type call struct {
 	refused reply        // an answer that is ready before the request was decoded
 	done    bool         // refused holds the answer
 	one     [1][]byte    // for a reply of one buffer
+	own     *ownCall     // what it is part of, nil for most
+}
+
+// newCall is for every request but Produce, which is pooled.
+func newCall() *call { return &call{} }
+
+// newRequest returns what to decode the request into, or nil if its version is not served.
+func (c *call) newRequest() kmsg.Request {
+	if c.own == nil || c.version < c.api.min || c.version > c.api.max {
+		return c.api.newRequest(c.version)
+	}
+	c.own.req.SetVersion(c.version)
+	return &c.own.req
 }
 
 // decodeHeader reads the request header (v1, v2) from frame and returns the body behind it.
@@ -52,7 +65,7 @@ func (b *Broker) decodeHeader(frame []byte, c *call) ([]byte, error) {
 	if c.api == nil {
 		return nil, hangUp("request key %d is not served", c.key)
 	}
-	c.req = c.api.newRequest(c.version)
+	c.req = c.newRequest()
 	if c.req == nil {
 		if c.key == keyAPIVersions {
 			c.refused, c.done = b.unsupportedAPIVersions(c.correlation), true
@@ -71,7 +84,7 @@ func (b *Broker) decodeHeader(frame []byte, c *call) ([]byte, error) {
 		return nil, hangUp("%s request has a client id of %d bytes", kmsg.NameForKey(c.key), n)
 	}
 	if n > 0 {
-		c.clientID, body = string(body[:n]), body[n:]
+		c.clientID, body = c.conn.clientID(body[:n]), body[n:]
 	}
 	if c.req.IsFlexible() {
 		var ok bool
