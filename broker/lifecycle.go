@@ -62,14 +62,16 @@ func (b *Broker) walDied(err error) {
 }
 
 // sealAll closes every range that this run opened at its committed end, so that the next start recovers
-// nothing and a lost WAL volume loses nothing. A range left open by an earlier run is for its recovery.
+// nothing and a lost WAL volume loses nothing. A range left open by an earlier run is for its recovery, and one
+// with durable records above its committed end is for the next.
 func (b *Broker) sealAll(sc *host.Scope) error {
+	ends := b.durableEnds()
 	var cmds []*metadatapb.SealAndOpen
 	b.meta.Read(func(s *metadata.State) {
 		for _, r := range s.OpenOn(metadata.UUID(b.walID)) {
 			st, _ := s.Stream(r.Stream)
 			last := st.Ranges[len(st.Ranges)-1]
-			if last.Generation != b.walGen {
+			if last.Generation != b.walGen || ends[r.Stream] > last.Committed {
 				continue
 			}
 			cmds = append(cmds, &metadatapb.SealAndOpen{Stream: r.Stream, LeaderEpoch: r.LeaderEpoch, End: last.Committed})
@@ -86,6 +88,22 @@ func (b *Broker) sealAll(sc *host.Scope) error {
 		}
 		return refusedError("seal a partition", res)
 	})
+}
+
+// durableEnds returns where the durable records of the streams that this broker serves end.
+func (b *Broker) durableEnds() map[uint64]int64 {
+	ends := map[uint64]int64{}
+	for _, t := range b.allTopics() {
+		for i := range t.parts {
+			if p := t.parts[i].part; p != nil && p.stream != nil {
+				ends[t.parts[i].stream] = p.stream.DurableEnd()
+			}
+		}
+	}
+	for _, g := range b.coordinatorParts() {
+		ends[uint64(g.id)] = g.stream.DurableEnd()
+	}
+	return ends
 }
 
 // reportClean tells metadata that nothing lies beyond the WAL's end.
