@@ -19,8 +19,9 @@ type opened struct {
 	volume  metadata.UUID
 }
 
-// openLog takes the volume's lock, gives birth to a log if the volume has none, and reads it back.
-func openLog(sc *host.Scope, h host.Host, cfg *Config) (o *opened, err error) {
+// openLog takes the volume's lock, gives birth to a log if the volume has none, and reads it back. died is
+// called when the log dies, by its task.
+func openLog(sc *host.Scope, h host.Host, cfg *Config, died func(error)) (o *opened, err error) {
 	vol, err := h.Disk().Volume(sc, cfg.Volume)
 	if err != nil {
 		return nil, fmt.Errorf("controller: attach volume %s: %w", cfg.Volume, err)
@@ -33,7 +34,7 @@ func openLog(sc *host.Scope, h host.Host, cfg *Config) (o *opened, err error) {
 		return nil, fmt.Errorf("controller: lock volume %s: %w", cfg.Volume, err)
 	}
 	o = &opened{lock: lock}
-	if err := o.open(sc, h, cfg, vol); err != nil {
+	if err := o.open(sc, h, cfg, vol, died); err != nil {
 		if o.disk != nil {
 			_ = o.disk.log.Close(sc) // the first error is what counts
 		}
@@ -43,12 +44,12 @@ func openLog(sc *host.Scope, h host.Host, cfg *Config) (o *opened, err error) {
 	return o, nil
 }
 
-func (o *opened) open(sc *host.Scope, h host.Host, cfg *Config, vol host.Volume) error {
+func (o *opened) open(sc *host.Scope, h host.Host, cfg *Config, vol host.Volume, died func(error)) error {
 	pool, err := wal.NewSlabPool(h, slabs, cfg.SlabBytes)
 	if err != nil {
 		return fmt.Errorf("controller: take memory for the log: %w", err)
 	}
-	wcfg := wal.Config{Capacity: cfg.LogBytes, Slabs: pool}
+	wcfg := wal.Config{Capacity: cfg.LogBytes, Slabs: pool, Dead: died}
 	blank, err := missing(vol)
 	if err != nil {
 		return fmt.Errorf("controller: look for %s on volume %s: %w", logName, cfg.Volume, err)

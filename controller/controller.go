@@ -53,6 +53,7 @@ type event struct {
 	msg      *raftpb.Message
 	tick     bool
 	report   *report
+	died     error // the log, of this
 }
 
 type report struct {
@@ -76,15 +77,14 @@ func Open(sc *host.Scope, h host.Host, cfg Config) (*Controller, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	o, err := openLog(sc, h, &cfg)
+	c := &Controller{h: h, cfg: cfg, pending: map[uint64]*proposal{}}
+	c.queue.Init(h, queueLength)
+	o, err := openLog(sc, h, &cfg, c.logDied)
 	if err != nil {
 		return nil, err
 	}
-	c := &Controller{
-		h: h, cfg: cfg, lock: o.lock, member: memberOf(o.volume), volume: o.volume,
-		state: o.replay.state, disk: o.disk, st: o.replay.st, pending: map[uint64]*proposal{},
-	}
-	c.queue.Init(h, queueLength)
+	c.lock, c.member, c.volume = o.lock, memberOf(o.volume), o.volume
+	c.state, c.disk, c.st = o.replay.state, o.disk, o.replay.st
 	c.done.Init(h)
 	c.led.Init(h)
 	c.mu.Init(h)
@@ -95,6 +95,9 @@ func Open(sc *host.Scope, h host.Host, cfg Config) (*Controller, error) {
 	}
 	return c, nil
 }
+
+// logDied ends a controller that would else hear of its log's death with the next append only.
+func (c *Controller) logDied(err error) { c.queue.TryPush(event{died: err}) }
 
 func (c *Controller) start(sc *host.Scope, o *opened) error {
 	if o.replay.blank {

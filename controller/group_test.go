@@ -62,7 +62,7 @@ func newGroup(t *testing.T, seed uint64) *group {
 			if err := cfg.fill(); err != nil {
 				return err
 			}
-			o, err := openLog(sc, h, &cfg)
+			o, err := openLog(sc, h, &cfg, nil)
 			if err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ func newGroup(t *testing.T, seed uint64) *group {
 			if err := cfg.fill(); err != nil {
 				return err
 			}
-			o, err := openLog(sc, h, &cfg)
+			o, err := openLog(sc, h, &cfg, nil)
 			if err != nil {
 				return err
 			}

@@ -41,10 +41,15 @@ func (c *Controller) loop(sc *host.Scope) error {
 		if events, err = c.queue.Drain(sc, events[:0]); err != nil {
 			return err
 		}
+		var died error
 		for _, e := range events {
 			c.handle(e)
+			died = errors.Join(died, e.died)
 		}
 		clear(events)
+		if died != nil {
+			return fmt.Errorf("keep the raft log: %w", died)
+		}
 	}
 }
 

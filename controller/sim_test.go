@@ -210,6 +210,27 @@ func TestSnapshotsLetALogOfOneMegabyteLiveForEver(t *testing.T) {
 	require.NoError(t, w.Close())
 }
 
+func TestALogThatDiesWhileNobodyProposesEndsTheController(t *testing.T) {
+	w := sim.New(sim.Config{Seed: 6})
+	m := w.Machine("c1")
+	require.NoError(t, w.Do(m, func(h host.Host, sc *host.Scope) error {
+		c, err := controller.Open(sc, h, small)
+		if err != nil {
+			return err
+		}
+		if _, err := setUp(sc, c); err != nil {
+			return err
+		}
+		m.SetFaults(&sim.Faults{SyncError: sim.Always}) // the log has yet to write down how far it is durable
+		if _, err := c.Wait(sc, 1<<40, h.Now().Add(time.Second)); !errors.Is(err, controller.ErrDead) {
+			return fmt.Errorf("a waiter got %v", err)
+		}
+		return nil
+	}))
+	m.Kill()
+	require.NoError(t, w.Close())
+}
+
 func TestASyncErrorEndsTheControllerAndLosesNothingAcknowledged(t *testing.T) {
 	w := sim.New(sim.Config{Seed: 5})
 	m := w.Machine("c1")
