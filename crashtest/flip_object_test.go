@@ -21,12 +21,12 @@ func objects(t *testing.T, data string) []string {
 	t.Helper()
 	var out []string
 	root := filepath.Join(data, "store", "objects", "objects")
-	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.HasPrefix(d.Name(), ".") {
 			out = append(out, path)
 		}
-		return err
-	}))
+		return nil // the server works there: what is gone is gone
+	})
 	return out
 }
 
@@ -34,10 +34,10 @@ func objects(t *testing.T, data string) []string {
 func objectWith(t *testing.T, data, text string) (file string, at int) {
 	t.Helper()
 	for _, file := range objects(t, data) {
-		raw, err := os.ReadFile(file)
-		require.NoError(t, err)
-		if at := bytes.Index(raw, []byte(text)); at >= 0 {
-			return file, at
+		if raw, err := os.ReadFile(file); err == nil {
+			if at := bytes.Index(raw, []byte(text)); at >= 0 {
+				return file, at
+			}
 		}
 	}
 	return "", 0
@@ -88,6 +88,7 @@ func TestOneChangedByteOfAnObjectIsRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s, topics := uploaded(t)
 			file, at := objectWith(t, s.data, value("a", c.in+"1"))
+			require.NotEmpty(t, file)
 			raw, err := os.ReadFile(file)
 			require.NoError(t, err)
 			require.Positive(t, bytes.Index(raw, []byte(value("b", c.in+"1"))), "a and b share the object")

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -59,6 +61,11 @@ func TestASecondServerOnTheFolderIsRefused(t *testing.T) {
 	second := newServer(t, s.args...)
 	second.data = s.data
 	before := checksums(t, s.data)
+	require.Eventually(t, func() bool { // the first one has nothing more to write
+		last := before
+		before = checksums(t, s.data)
+		return maps.Equal(before, last)
+	}, callMax, 300*time.Millisecond)
 	line := second.refused()
 	require.Contains(t, line, "in use")
 	require.Equal(t, before, checksums(t, s.data), "nothing is touched")
