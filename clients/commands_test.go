@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCommandsOverATopicsLife(t *testing.T) {
@@ -31,6 +32,7 @@ func TestCommandsOverATopicsLife(t *testing.T) {
 	wantText(t, s.mustWeir("", "topic", "delete", "orders"), "deleted topic orders")
 	refusedWith(t, s, "UNKNOWN_TOPIC_OR_PARTITION", "topic", "describe", "orders")
 	refusedWith(t, s, "UNKNOWN_TOPIC_OR_PARTITION", "topic", "delete", "orders")
+	refusedWith(t, s, "UNKNOWN_TOPIC_OR_PARTITION", "consume", "orders", "--exit")
 }
 
 // refusedWith runs a command, with one long line on standard input, that must fail with a text.
@@ -54,6 +56,11 @@ func TestConsumeGoesOnWhereItsGroupWas(t *testing.T) {
 	want := slices.Concat(first[60:], second)
 	sameValues(t, strings.Fields(s.mustWeir("", "consume", "lines", "-g", "readers", "-c", "50")), want)
 
+	start := time.Now()
+	if out := s.mustWeir("", "consume", "lines", "-g", "readers", "--exit"); out != "" {
+		t.Errorf("the group has read everything, but it printed %q", out)
+	}
+	t.Logf("joined and saw the end in %s", time.Since(start))
 	wantText(t, s.mustWeir("", "group", "list"), "readers", "Empty", "consumer")
 	wantText(t, s.mustWeir("", "group", "describe", "readers"), "group readers  state Empty", "lines", "110")
 	refusedWith(t, s, "GROUP_ID_NOT_FOUND", "group", "describe", "nobody")

@@ -22,7 +22,7 @@ var java = process{language: "java", command: sync.OnceValues(func() ([]string, 
 		jars = "../bin/java"
 	}
 	if found, err := filepath.Glob(filepath.Join(jars, "kafka-clients-*.jar")); err != nil || len(found) == 0 {
-		return nil, fmt.Errorf("no kafka-clients jar in %s: run `make bin/java`, or name its folder in WEIR_JAVA_CLIENT", jars)
+		return nil, fmt.Errorf("no kafka-clients jar in %s: run `make clients`, or name its folder in WEIR_JAVA_CLIENT", jars)
 	}
 	classes, err := os.MkdirTemp("", "weir-java-")
 	if err != nil {
@@ -34,7 +34,8 @@ var java = process{language: "java", command: sync.OnceValues(func() ([]string, 
 		return nil, err
 	}
 	path := classes + ":" + filepath.Join(jars, "*")
-	if out, err := exec.Command("javac", append([]string{"-cp", path, "-d", classes}, sources...)...).CombinedOutput(); err != nil {
+	javac := exec.Command("javac", append([]string{"-cp", path, "-d", classes}, sources...)...)
+	if out, err := javac.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("compile the Java client: %w\n%s", err, out)
 	}
 	return []string{"java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp", path, "Client"}, nil

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -50,30 +53,43 @@ func consume(ctx context.Context, cmd *cobra.Command, addr, topic string, o cons
 		at = kgo.NewOffset().AtEnd()
 	}
 	opts := []kgo.Opt{kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(at), kgo.FetchMaxWait(500 * time.Millisecond)}
+	var joined atomic.Bool
+	joined.Store(o.group == "")
 	if o.group != "" {
-		opts = append(opts, kgo.ConsumerGroup(o.group), kgo.DisableAutoCommit())
+		opts = append(opts, kgo.ConsumerGroup(o.group), kgo.DisableAutoCommit(), kgo.OnPartitionsAssigned(
+			func(context.Context, *kgo.Client, map[string][]int32) { joined.Store(true) }))
 	}
 	client, err := dial(ctx, addr, opts...)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
+	if err != nil {
+		return err
+	}
+	if t := topics[topic]; t.Err != nil {
+		if o.exit || !errors.Is(t.Err, kerr.UnknownTopicOrPartition) {
+			return fmt.Errorf("consume %s: %w", topic, t.Err)
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "topic %s does not exist; waiting for it\n", topic)
+	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	defer out.Flush()
-	return consumeLoop(ctx, client, out, o)
+	return consumeLoop(ctx, client, out, o, joined.Load)
 }
 
-func consumeLoop(ctx context.Context, client *kgo.Client, out *bufio.Writer, o consumeOptions) error {
+// joinMax bounds how long a consumer that exits at the end of the log waits for its group.
+const joinMax = 10 * time.Second
+
+func consumeLoop(ctx context.Context, client *kgo.Client, out *bufio.Writer, o consumeOptions,
+	joined func() bool) error {
 	var seen int64
-	joined := o.group == ""
-	for {
+	for start := time.Now(); ; {
 		poll, cancel := ctx, context.CancelFunc(func() {})
+		end := joined() || time.Since(start) > joinMax // a quiet second is the end of the log
 		if o.exit {
-			wait := time.Second
-			if !joined {
-				wait = 10 * time.Second // joining a group takes a rebalance
-			}
-			poll, cancel = context.WithTimeout(ctx, wait)
+			poll, cancel = context.WithTimeout(ctx, time.Second)
 		}
 		fetches := client.PollRecords(poll, 10_000)
 		cancel()
@@ -82,7 +98,10 @@ func consumeLoop(ctx context.Context, client *kgo.Client, out *bufio.Writer, o c
 		}
 		for _, e := range fetches.Errors() {
 			if errors.Is(e.Err, context.DeadlineExceeded) && o.exit {
-				return nil
+				if end {
+					return nil
+				}
+				break // still joining
 			}
 			return fmt.Errorf("consume %s partition %d: %w", e.Topic, e.Partition, e.Err)
 		}
@@ -95,7 +114,6 @@ func consumeLoop(ctx context.Context, client *kgo.Client, out *bufio.Writer, o c
 			out.Write(r.Value)
 			out.WriteByte('\n')
 			last = append(last, r)
-			joined = true
 		}
 		if err := out.Flush(); err != nil {
 			return err
