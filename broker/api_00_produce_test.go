@@ -19,6 +19,12 @@ func broken(change func(b batch.Batch)) []byte {
 	return b
 }
 
+func zstdOptions() batch.Options {
+	o := batch.Plain()
+	o.Codec = batch.Zstd
+	return o
+}
+
 func TestAProduceIsJudgedAsKafkaDoes(t *testing.T) {
 	good := batchOf(batch.Plain(), "a")
 	producer := batch.Plain()
@@ -41,8 +47,8 @@ func TestAProduceIsJudgedAsKafkaDoes(t *testing.T) {
 		{"a control batch", broken(func(b batch.Batch) { b[22] |= 1 << 5 }), 9, -1, 87},
 		{"an unknown codec", broken(func(b batch.Batch) { b[22] |= 5 }), 9, -1, 76},
 		{"a producer without a sequence", batchOf(producer, "a"), 9, -1, 87},
-		{"zstd before version 7", batchOf(batch.Options{Codec: 4, ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1}, "a"), 6, -1, 76},
-		{"zstd in version 7", batchOf(batch.Options{Codec: 4, ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1}, "a"), 7, -1, 0},
+		{"zstd before version 7", batchOf(zstdOptions(), "a"), 6, -1, 76},
+		{"zstd in version 7", batchOf(zstdOptions(), "a"), 7, -1, 0},
 		{"more than max.message.bytes", batchOf(batch.Plain(), string(make([]byte, 2000))), 9, -1, 10},
 	}
 	newWorld(t).do(func(c *wire) {

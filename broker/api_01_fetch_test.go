@@ -69,7 +69,8 @@ func TestAWaitingFetchEndsWithDataTimeErrorOrTheNextRequest(t *testing.T) {
 			return c.h.Now() - start
 		}
 		wait := took("nothing", func() { c.fetched(fetchWaiting(0, 5*time.Second)) })
-		c.expect(wait >= host.Time(5*time.Second) && wait < host.Time(5*time.Second)+soon, "max wait: %s", time.Duration(wait))
+		c.expect(wait >= host.Time(5*time.Second) && wait < host.Time(5*time.Second)+soon,
+			"max wait: %s", time.Duration(wait))
 
 		other := c.another()
 		defer other.close()
@@ -121,7 +122,8 @@ func TestFetchSessionsAreDeclined(t *testing.T) {
 		req := fetchOf(0)
 		req.SessionEpoch = 0 // asks for a session
 		got := ask[*kmsg.FetchResponse](c, req)
-		c.expect(got.ErrorCode == 0 && got.SessionID == 0 && len(got.Topics) == 1, "a full answer without a session: %+v", got)
+		c.expect(got.ErrorCode == 0 && got.SessionID == 0 && len(got.Topics) == 1,
+			"a full answer without a session: %+v", got)
 		req.SessionID, req.SessionEpoch = 77, 3 // goes on with one that some other broker gave
 		got = ask[*kmsg.FetchResponse](c, req)
 		c.expect(got.ErrorCode == 70 && len(got.Topics) == 0, "FETCH_SESSION_ID_NOT_FOUND: %+v", got)

@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/weirmq/weir/broker/batch"
 )
 
 // listed asks for one timestamp in partition 0 of wireTopic.
@@ -45,7 +43,7 @@ func TestOffsetsByTimestampAreTheFirstAtOrAfterIt(t *testing.T) {
 			got := c.listed(11, at, false)
 			c.expect(got.ErrorCode == 0 && got.Offset == want, "of an empty log, %d is %d: %+v", at, want, got)
 		}
-		packed := batchOf(batch.Options{Codec: 4, ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1}, "a", "b", "c")
+		packed := batchOf(zstdOptions(), "a", "b", "c")
 		c.expect(c.produced(produceOf(packed)).ErrorCode == 0, "appended")
 		c.values("d", "e") // times 1000 and 2000 again: the clock went back
 		check(c, "before the restart")

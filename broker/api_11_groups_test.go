@@ -61,7 +61,8 @@ func (c *wire) heartbeat(version int16, group, member string, generation int32) 
 	return ask[*kmsg.HeartbeatResponse](c, req).ErrorCode
 }
 
-func commitOf(version int16, group, member string, generation int32, offset int64, note string) *kmsg.OffsetCommitRequest {
+func commitOf(version int16, group, member string, generation int32, offset int64,
+	note string) *kmsg.OffsetCommitRequest {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.SetVersion(version)
 	req.Group, req.MemberID, req.Generation = group, member, generation
@@ -114,7 +115,8 @@ func TestAMembersLifeInEveryVersion(t *testing.T) {
 			commit.Topics[0].TopicID = id
 			c.expect(c.committed(commit) == 0, "commit v%d", version)
 			offset, note, code := c.offsetOf(version+1, group, id)
-			c.expect(offset == int64(version) && note == "note" && code == 0, "offset fetch v%d: %d %q %d", version+1, offset, note, code)
+			c.expect(offset == int64(version) && note == "note" && code == 0,
+				"offset fetch v%d: %d %q %d", version+1, offset, note, code)
 			leave := kmsg.NewPtrLeaveGroupRequest()
 			leave.SetVersion(min(version, 5))
 			leave.Group, leave.MemberID = group, member
@@ -167,7 +169,8 @@ func TestCommitsAreJudgedByMembership(t *testing.T) {
 		c.must(c.h.Sleep(c.sc, time.Second))
 		c.expect(c.heartbeat(4, "team", member, generation) == 27, "REBALANCE_IN_PROGRESS")
 		rejoin := ask[*kmsg.JoinGroupResponse](c, joinOf(9, "team", member))
-		c.expect(rejoin.ErrorCode == 0 && rejoin.Generation == generation+1 && len(rejoin.Members) == 2, "rejoined: %+v", rejoin)
+		c.expect(rejoin.ErrorCode == 0 && rejoin.Generation == generation+1 && len(rejoin.Members) == 2,
+			"rejoined: %+v", rejoin)
 		resp, err := other.receive()
 		c.must(err)
 		follower := resp.(*kmsg.JoinGroupResponse)

@@ -92,7 +92,8 @@ func TestSettingsAreDescribedWithSourceAndDefault(t *testing.T) {
 			c.expect(set == (s.Source == kmsg.ConfigSourceDynamicTopicConfig), "the source of %s: %v", s.Name, s.Source)
 			c.expect(!set || *s.Value == "5000" && len(s.ConfigSynonyms) == 2, "set over the default: %+v", s)
 		}
-		c.expect(len(describe(kmsg.ConfigResourceTypeTopic, wireTopic, "cleanup.policy").Configs) == 1, "only what was asked for")
+		one := describe(kmsg.ConfigResourceTypeTopic, wireTopic, "cleanup.policy")
+		c.expect(len(one.Configs) == 1, "only what was asked for: %+v", one)
 		c.expect(describe(kmsg.ConfigResourceTypeTopic, "unknown").ErrorCode == 3, "an unknown topic")
 		broker := describe(kmsg.ConfigResourceTypeBroker, "1")
 		found := false
