@@ -88,96 +88,129 @@ func (b *body) Size() int64 { return b.size }
 // Open implements objectstore.Body.
 func (b *body) Open(sc *host.Scope) io.Reader {
 	b.err = nil
-	return &bodyReader{b: b, sc: sc, max: b.e.cfg.BlockBytes}
+	return &bodyReader{b: b, sc: sc}
 }
 
-// bodyReader yields the object's bytes through a buffer of about one block, refilled entry by entry.
+// bodyReader yields the object's bytes piece by piece: headers, entries, CRCs, and the tail. A piece that fits
+// goes straight into the caller's buffer, where both CRCs are taken while it is warm; one that does not goes
+// through buf.
 type bodyReader struct {
 	b       *body
 	sc      *host.Scope
-	max     int
 	block   int // being read
 	entry   int // next of it
 	started bool
 	ended   bool
 	crc     uint32 // of the block so far
 	total   uint32 // of the object so far
-	buf     []byte
-	pos     int
-	scratch []byte
+	out     []byte // where step appends
+	buf     []byte // a piece that did not fit
+	pos     int    // what of it was handed out
+	hold    slabRun
 }
 
 // Read implements io.Reader.
 func (r *bodyReader) Read(p []byte) (int, error) {
-	for r.pos == len(r.buf) {
+	n := copy(p, r.buf[r.pos:])
+	r.pos += n
+	if n == 0 && len(p) > 0 {
 		if r.ended {
 			return 0, io.EOF
 		}
-		if err := r.fill(); err != nil {
+		var err error
+		if n, err = r.yield(p); err != nil {
 			if r.sc.Err() == nil {
 				r.b.err = err
 			}
 			return 0, err
 		}
 	}
-	n := copy(p, r.buf[r.pos:])
-	r.pos += n
 	if r.ended && r.pos == len(r.buf) {
 		r.b.crc = r.total
 	}
 	return n, nil
 }
 
-func (r *bodyReader) fill() error {
-	r.buf, r.pos = r.buf[:0], 0
-	for len(r.buf) < r.max && !r.ended {
-		if r.block == len(r.b.blocks) {
-			r.buf = append(r.buf, r.b.tail...)
-			r.ended = true
-			break
-		}
+// yield puts pieces into p while they fit, and the beginning of one if the first does not.
+func (r *bodyReader) yield(p []byte) (int, error) {
+	defer r.hold.release() // a reader has no Close
+	r.out = p[:0:len(p)]
+	for !r.ended && r.piece() <= len(p)-len(r.out) {
 		if err := r.step(); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	r.total = crc32.Update(r.total, castagnoli, r.buf)
-	return nil
+	if n := len(r.out); n > 0 {
+		return n, nil
+	}
+	r.out = r.buf[:0]
+	if err := r.step(); err != nil {
+		return 0, err
+	}
+	r.buf = r.out
+	r.pos = copy(p, r.buf)
+	return r.pos, nil
 }
 
-// step appends the next piece of the current block to buf: its header, an entry, or its CRC.
-func (r *bodyReader) step() error {
-	bl, c := r.b.blocks[r.block], &r.b.chunks[r.block]
-	at := len(r.buf)
+// piece returns the size of what step appends next.
+func (r *bodyReader) piece() int {
+	if r.block == len(r.b.blocks) {
+		return len(r.b.tail)
+	}
+	c := &r.b.chunks[r.block]
 	switch {
 	case !r.started:
-		r.buf = append(r.buf, make([]byte, blockHeaderSize)...)
-		bl.putHeader(r.buf[at:])
+		return blockHeaderSize
+	case r.b.blocks[r.block].kind == blockCheckpoint && r.entry == 0:
+		return entryHeaderSize + len(c.state)
+	case r.entry < len(c.entries):
+		return entryHeaderSize + int(c.entries[r.entry].at.Len)
+	}
+	return crcSize
+}
+
+// step appends the next piece to out: the current block's header, an entry, or its CRC; at last the tail.
+func (r *bodyReader) step() error {
+	at := len(r.out)
+	if r.block == len(r.b.blocks) {
+		r.out = append(r.out, r.b.tail...)
+		r.ended = true
+		r.total = crc32.Update(r.total, castagnoli, r.out[at:])
+		return nil
+	}
+	bl, c := &r.b.blocks[r.block], &r.b.chunks[r.block]
+	switch {
+	case !r.started:
+		r.out = append(r.out, make([]byte, blockHeaderSize)...)
+		bl.putHeader(r.out[at:])
 		r.started, r.entry, r.crc = true, 0, 0
 	case bl.kind == blockCheckpoint && r.entry == 0:
 		h := entryHeader{base: bl.start, length: uint32(len(c.state)), epoch: bl.epoch}
 		r.header(h)
-		r.buf = append(r.buf, c.state...)
+		r.out = append(r.out, c.state...)
 		r.entry++
 	case r.entry < len(c.entries):
 		en := &c.entries[r.entry]
 		r.header(entryHeader{base: en.base, count: en.count, length: en.at.Len, maxTs: en.maxTs, epoch: bl.epoch})
-		err := r.b.e.withEntry(r.sc, c.r, en, &r.scratch, func(data []byte) { r.buf = append(r.buf, data...) })
+		err := r.b.e.withEntry(r.sc, c.r, en, &r.hold, func(data []byte) { r.out = append(r.out, data...) })
 		if err != nil {
 			return err
 		}
 		r.entry++
 	default:
-		r.buf = binary.LittleEndian.AppendUint32(r.buf, r.crc)
+		r.out = binary.LittleEndian.AppendUint32(r.out, r.crc)
 		r.block++
 		r.started = false
+		r.total = crc32.Update(r.total, castagnoli, r.out[at:])
 		return nil
 	}
-	r.crc = crc32.Update(r.crc, castagnoli, r.buf[at:])
+	r.crc = crc32.Update(r.crc, castagnoli, r.out[at:])
+	r.total = crc32.Update(r.total, castagnoli, r.out[at:])
 	return nil
 }
 
 func (r *bodyReader) header(h entryHeader) {
-	at := len(r.buf)
-	r.buf = append(r.buf, make([]byte, entryHeaderSize)...)
-	h.put(r.buf[at:])
+	at := len(r.out)
+	r.out = append(r.out, make([]byte, entryHeaderSize)...)
+	h.put(r.out[at:])
 }

@@ -12,18 +12,36 @@ import (
 // errMoved is returned by reads of the log for bytes that were discharged meanwhile: objects have them.
 var errMoved = errors.New("stream: the entry left the log")
 
-// withEntry shows fn the bytes of an entry that is durable: from its slab, held meanwhile, else from the log
-// into *scratch. fn must not keep them.
-func (e *Engine) withEntry(sc *host.Scope, r *rangeLog, en *entry, scratch *[]byte, fn func([]byte)) error {
-	if slab := e.slabOf(r, en.base); slab != nil {
-		defer slab.Release(wal.HolderUpload)
-		fn(slab.Bytes(en.at.Off, en.at.Len))
+// slabRun is a hold on the slab of neighbouring entries, so that a run of them is looked up once.
+type slabRun struct {
+	r        *rangeLog
+	slab     *wal.Slab // nil if nothing is held
+	from, to int64     // the offsets of r's entries in it
+	scratch  []byte    // for entries that are in no slab
+}
+
+func (h *slabRun) release() {
+	if h.slab != nil {
+		h.slab.Release(wal.HolderUpload)
+		h.slab, h.r = nil, nil
+	}
+}
+
+// withEntry shows fn the bytes of an entry that is durable: from its slab, which hold keeps afterwards for
+// its neighbours, else from the log with checksums verified. fn must not keep them.
+func (e *Engine) withEntry(sc *host.Scope, r *rangeLog, en *entry, hold *slabRun, fn func([]byte)) error {
+	if hold.r != r || en.base < hold.from || en.base >= hold.to {
+		hold.release()
+		e.holdRun(r, en.base, hold)
+	}
+	if hold.slab != nil {
+		fn(hold.slab.Bytes(en.at.Off, en.at.Len))
 		return nil
 	}
-	if cap(*scratch) < int(en.at.Len) {
-		*scratch = make([]byte, en.at.Len)
+	if cap(hold.scratch) < int(en.at.Len) {
+		hold.scratch = make([]byte, en.at.Len)
 	}
-	p := (*scratch)[:en.at.Len]
+	p := hold.scratch[:en.at.Len]
 	if err := e.readLog(sc, r, en.base, en.end(), en.place(), p, false); err != nil {
 		return err
 	}
@@ -31,16 +49,23 @@ func (e *Engine) withEntry(sc *host.Scope, r *rangeLog, en *entry, scratch *[]by
 	return nil
 }
 
-// slabOf returns the slab that holds the entry at base, held for an upload, or nil.
-func (e *Engine) slabOf(r *rangeLog, base int64) *wal.Slab {
+// holdRunMax bounds the entries of a run, and so the time under the lock.
+const holdRunMax = 256
+
+// holdRun holds the slab of the entry at base and of those behind it, if it is in one.
+func (e *Engine) holdRun(r *rangeLog, base int64, hold *slabRun) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	en := r.at(base)
-	if en == nil || en.at.Slab == nil {
-		return nil
+	i := r.find(base)
+	if i == len(r.entries) || r.entries[i].base != base || r.entries[i].at.Slab == nil {
+		return
 	}
-	en.at.Slab.Hold(wal.HolderUpload)
-	return en.at.Slab
+	slab, j := r.entries[i].at.Slab, i+1
+	for j < len(r.entries) && j < i+holdRunMax && r.entries[j].at.Slab == slab {
+		j++
+	}
+	slab.Hold(wal.HolderUpload)
+	hold.r, hold.slab, hold.from, hold.to = r, slab, base, r.entries[j-1].end()
 }
 
 // readLog reads bytes of r's offsets [from, to) from the log, or with have only judges whether what was read

@@ -91,10 +91,11 @@ func (e *Engine) unpin() {
 
 // checkpoints gives each part the state at its end; a part that runs into damage ends before it.
 func (e *Engine) checkpoints(sc *host.Scope, p *plan) error {
-	var scratch []byte
+	var hold slabRun
+	defer hold.release()
 	kept := p.parts[:0]
 	for _, pt := range p.parts {
-		if ok, err := e.complete(sc, &pt, &scratch); err != nil {
+		if ok, err := e.complete(sc, &pt, &hold); err != nil {
 			return err
 		} else if !ok {
 			continue
@@ -109,15 +110,15 @@ func (e *Engine) checkpoints(sc *host.Scope, p *plan) error {
 }
 
 // complete gives pt its checkpoint and reports whether anything of it can be committed.
-func (e *Engine) complete(sc *host.Scope, pt *part, scratch *[]byte) (bool, error) {
+func (e *Engine) complete(sc *host.Scope, pt *part, hold *slabRun) (bool, error) {
 	n := len(pt.entries)
-	err := e.checkpoint(sc, pt, scratch)
+	err := e.checkpoint(sc, pt, hold)
 	if lost(err) {
 		if pt.cutAt(e, pt.r); n > 0 && len(pt.entries) == 0 {
 			return false, nil // the range has a hole where it is to go on
 		}
 		if len(pt.entries) < n {
-			err = e.checkpoint(sc, pt, scratch)
+			err = e.checkpoint(sc, pt, hold)
 		}
 	}
 	if lost(err) || errors.Is(err, errState) {
@@ -147,7 +148,7 @@ func (pt *part) cutAt(e *Engine, r *rangeLog) {
 var errState = errors.New("stream: no state to make a checkpoint of")
 
 // checkpoint moves the range's shadow to the part's end and takes its snapshot.
-func (e *Engine) checkpoint(sc *host.Scope, pt *part, scratch *[]byte) error {
+func (e *Engine) checkpoint(sc *host.Scope, pt *part, hold *slabRun) error {
 	r := pt.r
 	if r.shadow == nil || r.shadowAt < pt.start || r.shadowAt > pt.end {
 		if err := e.restoreShadow(sc, r, pt.start); err != nil {
@@ -159,7 +160,7 @@ func (e *Engine) checkpoint(sc *host.Scope, pt *part, scratch *[]byte) error {
 		if en.base < r.shadowAt {
 			continue
 		}
-		err := e.withEntry(sc, r, en, scratch, func(data []byte) { r.shadow.Apply(en.base, en.count, data) })
+		err := e.withEntry(sc, r, en, hold, func(data []byte) { r.shadow.Apply(en.base, en.count, data) })
 		if err != nil {
 			return err
 		}
