@@ -11,6 +11,7 @@ import (
 	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
+	"github.com/weirmq/weir/wal"
 )
 
 // Produce (key 0), v3–13; advertised from v0, because librdkafka otherwise stops compressing
@@ -166,6 +167,8 @@ func (it *produceItem) append(b *Broker, sc *host.Scope) {
 	case errors.Is(err, errNotAppended): // Place settled it, or a duplicate waits
 	case errors.Is(err, host.ErrTimeout):
 		it.settle(codeRequestTimedOut, "the write-ahead log had no room in time; nothing was appended")
+	case errors.Is(err, wal.ErrTooLarge):
+		it.settle(codeMessageTooLarge, err.Error())
 	case errors.Is(err, host.ErrCancelled), errors.Is(err, host.ErrKilled):
 		it.settle(codeNotLeaderOrFollower, "")
 	default:

@@ -14,6 +14,8 @@ const (
 	acceptRetry = 100 * time.Millisecond
 	// drainMax bounds how long Stop waits for clients that have requests in work.
 	drainMax = 2 * time.Second
+	// flushMax bounds the last upload of a stop.
+	flushMax = 20 * time.Second
 	// rescueMax bounds the upload of what a dead WAL had acknowledged.
 	rescueMax = 30 * time.Second
 )
@@ -27,7 +29,7 @@ func (b *Broker) Stop(sc *host.Scope) error {
 	b.drainConns(sc)
 	b.closeParts()
 	b.stopGroups(sc)
-	errUpload := b.engine.Flush(sc)
+	errUpload := b.flush(sc)
 	var errSeal error
 	if errUpload == nil {
 		errSeal = b.sealAll(sc)
@@ -43,6 +45,18 @@ func (b *Broker) Stop(sc *host.Scope) error {
 		return fmt.Errorf("stop the broker: %w", err)
 	}
 	return nil
+}
+
+// flush uploads everything durable. It gives up after a while: with a store that does not answer, what stays
+// in the WAL is safe there, and the next start goes on with it.
+func (b *Broker) flush(sc *host.Scope) error {
+	sc, cancel := sc.Child(b.h.Now().Add(flushMax))
+	defer cancel()
+	err := b.engine.Flush(sc)
+	if errors.Is(err, host.ErrTimeout) {
+		return fmt.Errorf("upload within %s: %w; the records stay in the WAL and the next start uploads them", flushMax, err)
+	}
+	return err
 }
 
 // drainConns ends every connection's reading, waits for the answers in work, and cuts off the rest.

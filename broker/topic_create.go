@@ -79,7 +79,7 @@ func (b *Broker) autoCreate(sc *host.Scope, name string) (*topic, Code) {
 		if t = b.topicByName(name); t != nil {
 			return t, codeNone
 		}
-		return nil, codeLeaderNotAvailable
+		return nil, codeInvalidTopic // it collides with a name that differs in '.' and '_' only
 	}
 	return t, code
 }

@@ -68,6 +68,6 @@ func (c *Config) broker() broker.Config {
 }
 
 const (
-	requestMemoryMin = 64 << 20 // the largest request must fit
+	requestMemoryMin = 128 << 20 // the largest request must fit, and leave room for others
 	coldMemoryMin    = 16 << 20 // the largest batch must fit
 )

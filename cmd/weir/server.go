@@ -68,7 +68,7 @@ func runServer(c *serverConfig) error {
 	}
 	defer side.stop()
 
-	n, err := onHost(h, func(sc *host.Scope) (*node.Node, error) { return node.Start(sc, h, cfg) })
+	n, err := startNode(h, cfg, signals)
 	if err != nil {
 		return err
 	}
@@ -78,6 +78,25 @@ func runServer(c *serverConfig) error {
 		n.Advertised(), orNone(c.HTTP), c.Data, n.ClusterID(), n.ID(), n.RecoveredLine(),
 		time.Since(start).Round(time.Millisecond))
 	return waitForEnd(h, n, side, signals)
+}
+
+// startNode starts the node and gives up when a signal comes first: a start may wait long for its store.
+func startNode(h *oshost.Host, cfg node.Config, signals <-chan os.Signal) (*node.Node, error) {
+	type outcome struct {
+		n   *node.Node
+		err error
+	}
+	done := make(chan outcome, 1)
+	h.Go(nil, "server.start", func(sc *host.Scope) {
+		n, err := node.Start(sc, h, cfg)
+		done <- outcome{n, err}
+	})
+	select {
+	case o := <-done:
+		return o.n, o.err
+	case sig := <-signals:
+		return nil, fmt.Errorf("ended by %s before the node was ready; nothing is lost", sig)
+	}
 }
 
 // refuseNetworkFS refuses data on a network file system: the WAL's fence word is coherent within one kernel
