@@ -69,5 +69,5 @@ func (c *Config) broker() broker.Config {
 
 const (
 	requestMemoryMin = 128 << 20 // the largest request must fit, and leave room for others
-	coldMemoryMin    = 16 << 20 // the largest batch must fit
+	coldMemoryMin    = 16 << 20  // the largest batch must fit
 )
