@@ -10,10 +10,10 @@ import (
 
 const (
 	// lentBytes holds a few requests of a page each; a larger request is read into a buffer of its own.
-	lentBytes = 32 << 10
+	lentBytes = 64 << 10
 	// lentMax bounds what all connections together have borrowed, for those that fall quiet keep theirs:
 	// 32 MiB.
-	lentMax = 1024
+	lentMax = 512
 	// outBytes holds the answers to as many produce requests as may be in line.
 	outBytes = 8 << 10
 )

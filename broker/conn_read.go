@@ -11,6 +11,8 @@ import (
 const (
 	// connReadBytes is what one quiet connection keeps for reading: 10,000 of them are 5 MB.
 	connReadBytes = 512
+	// quietReads is after how many reads that the small buffer would have held the larger one goes back.
+	quietReads = 16
 	// readStallMax is how long a client may pause in the middle of a request before it is cut off: the
 	// memory of a large one is taken from everybody.
 	readStallMax = host.Time(10e9)
@@ -27,7 +29,7 @@ type intake struct {
 	from   *buffers
 	buf    []byte // small, or the lent one
 	lo, hi int    // what was read and not yet taken
-	last   int    // bytes of the latest read
+	quiet  int    // reads in a row that the small buffer would have held
 	lent   *lent
 	small  [connReadBytes]byte
 }
@@ -77,7 +79,7 @@ func (r *intake) read(p []byte) error {
 			return err
 		}
 	}
-	r.last = connReadBytes // what needs a buffer of its own is not quiet
+	r.quiet = 0
 	return nil
 }
 
@@ -87,7 +89,7 @@ func (r *intake) more() error {
 		r.arm()
 	} else {
 		r.disarm() // only now: while requests follow each other the bound stays where it is
-		if r.last < connReadBytes {
+		if r.quiet >= quietReads {
 			r.giveBack() // it may be quiet from now on
 		}
 	}
@@ -98,7 +100,9 @@ func (r *intake) more() error {
 		return err
 	}
 	r.hi += n
-	r.last = n
+	if r.quiet++; n >= connReadBytes {
+		r.quiet = 0
+	}
 	if r.hi == len(r.buf) && r.lent == nil {
 		r.borrow()
 	}
