@@ -33,15 +33,21 @@ func main() {
 	flag.BoolVar(&o.short, "short", false, "about a minute instead of three")
 	flag.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: the system's for temporary files")
 	flag.StringVar(&o.only, "only", "", "run only the cases whose name contains this")
-	flag.DurationVar(&o.window, "window", 0, "length of one run; default 1.2s, or 400ms with --short")
-	flag.IntVar(&o.rounds, "rounds", 2, "runs of a case on each server")
+	flag.DurationVar(&o.window, "window", 0, "length of one run; default 1s, or 400ms with --short")
+	flag.IntVar(&o.rounds, "rounds", 0, "runs of a case on each server; default 3, or 2 with --short")
 	flag.StringVar(&o.weir, "weir", "", "more flags for weir server, separated by spaces")
 	flag.StringVar(&o.prof, "profile", "", "FILE for a CPU profile of weir in the last case's first run")
 	flag.Parse()
 	if o.window == 0 {
-		o.window = 1200 * time.Millisecond
+		o.window = time.Second
 		if o.short {
 			o.window = 400 * time.Millisecond
+		}
+	}
+	if o.rounds == 0 {
+		o.rounds = 3
+		if o.short {
+			o.rounds = 2
 		}
 	}
 	if err := run(o); err != nil {
