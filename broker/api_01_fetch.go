@@ -183,6 +183,9 @@ func (f *fetchCall) fetchPart(sc *host.Scope, t *topic, code Code, want *kmsg.Fe
 	var p *part
 	if code == codeNone {
 		p, code = t.partition(want.Partition)
+		if code == codeKafkaStorageError {
+			return f.fetchRemains(sc, t, want, out, budget)
+		}
 	}
 	if code == codeNone {
 		code = f.place(p, want, out)
@@ -201,7 +204,7 @@ func (f *fetchCall) fetchPart(sc *host.Scope, t *topic, code Code, want *kmsg.Fe
 	}
 	read, err := p.stream.Read(sc, want.FetchOffset, limit, min(int(want.PartitionMaxBytes), budget), f.bytes > 0)
 	if err != nil {
-		return f.readFailed(sc, p, want.FetchOffset, out, err)
+		return f.readFailed(sc, p.name, want, out, err)
 	}
 	f.take(read, out)
 	f.bytes += out.size
@@ -273,7 +276,8 @@ func (f *fetchCall) place(p *part, want *kmsg.FetchRequestTopicPartition, out *f
 }
 
 // readFailed answers for a partition whose bytes could not be read. Only an ended scope is an error.
-func (f *fetchCall) readFailed(sc *host.Scope, p *part, offset int64, out *fetchedPart, err error) error {
+func (f *fetchCall) readFailed(sc *host.Scope, topic string, want *kmsg.FetchRequestTopicPartition,
+	out *fetchedPart, err error) error {
 	if sc.Err() != nil {
 		return sc.Err()
 	}
@@ -282,7 +286,8 @@ func (f *fetchCall) readFailed(sc *host.Scope, p *part, offset int64, out *fetch
 		out.code = codeOffsetOutOfRange
 		return nil
 	}
-	f.b.h.Log().Error("read a partition", "topic", p.name, "partition", p.index, "offset", offset, "error", err)
+	f.b.h.Log().Error("read a partition", "topic", topic, "partition", want.Partition,
+		"offset", want.FetchOffset, "error", err)
 	out.code = codeKafkaStorageError
 	return nil
 }

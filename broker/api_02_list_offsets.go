@@ -33,9 +33,11 @@ func handleListOffsets(b *Broker, sc *host.Scope, c *call) (reply, error) {
 			pc := code
 			var pt *part
 			if pc == codeNone {
-				pt, pc = t.partition(want.Partition)
+				if pt, pc = t.partition(want.Partition); pc == codeKafkaStorageError {
+					pc, pt = t.listRemains(want, &p), nil
+				}
 			}
-			if pc == codeNone {
+			if pc == codeNone && pt != nil {
 				pc = pt.listOffset(sc, c.version, req.IsolationLevel == readCommitted, want, &p)
 			}
 			p.ErrorCode = int16(pc)

@@ -79,7 +79,9 @@ func describeTopic(b *Broker, t *topic) kmsg.MetadataResponseTopic {
 		p := kmsg.NewMetadataResponseTopicPartition()
 		p.Partition, p.Leader, p.LeaderEpoch = int32(i), ref.leader, ref.leaderEpoch
 		replica := ref.leader
-		if replica < 0 || ref.offline != "" {
+		if t.remains(int32(i)) != nil {
+			p.Leader, replica = b.cfg.NodeID, b.cfg.NodeID // to be read from
+		} else if replica < 0 || ref.offline != "" {
 			p.Leader, p.ErrorCode = -1, int16(codeLeaderNotAvailable)
 			replica = b.cfg.NodeID
 			p.OfflineReplicas = []int32{replica}

@@ -35,7 +35,8 @@ func (b *Broker) follow(sc *host.Scope) error {
 type seenTopic struct {
 	metadata.Topic
 	parts []metadata.Partition
-	why   []string // by partition: why it cannot be served, or ""
+	why   []string  // by partition: why it cannot be served, or ""
+	left  []remains // by partition: what can be read nevertheless
 }
 
 // followOnce brings the broker to the state of metadata at index or later.
@@ -83,14 +84,15 @@ func seeTopics(s *metadata.State) []seenTopic {
 		list[i] = seenTopic{Topic: t}
 		for p, id := range t.Streams {
 			v, _ := s.Partition(t.ID, int32(p))
-			why := ""
+			why, left := "", remains{}
 			if v.Holed {
 				if st, ok := s.Stream(id); ok {
-					why = holeText(st)
+					why, left = holeText(st), belowHole(&st)
 				}
 			}
 			list[i].parts = append(list[i].parts, v)
 			list[i].why = append(list[i].why, why)
+			list[i].left = append(list[i].left, left)
 		}
 	}
 	return list
@@ -118,7 +120,8 @@ func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
 	for i := range seen.parts {
 		v := &seen.parts[i]
 		ref := &t.parts[i]
-		*ref = partRef{stream: v.Stream, leader: -1, leaderEpoch: v.LeaderEpoch, offline: seen.why[i]}
+		*ref = partRef{stream: v.Stream, leader: -1, leaderEpoch: v.LeaderEpoch,
+			offline: seen.why[i], remains: seen.left[i]}
 		if v.Owned {
 			ref.leader = v.Owner
 		}
@@ -126,6 +129,7 @@ func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
 			ref.part = before.parts[i].part
 			if before.parts[i].broken {
 				ref.offline, ref.broken = before.parts[i].offline, true
+				ref.remains = remains{logStart: v.LogStart, end: before.parts[i].remains.end}
 			}
 		}
 		mine := v.Owned && v.Owner == b.cfg.NodeID && v.OwnerEpoch == b.epoch && ref.offline == ""
@@ -141,6 +145,7 @@ func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
 func (t *topic) dropBroken() {
 	for i := range t.parts {
 		if ref := &t.parts[i]; ref.part != nil && ref.part.broken != "" {
+			ref.remains = remains{logStart: ref.part.logStart, end: ref.part.start}
 			ref.offline, ref.broken, ref.part = ref.part.broken, true, nil
 		}
 	}

@@ -24,9 +24,10 @@ type partRef struct {
 	stream      uint64
 	leader      int32 // -1: nobody
 	leaderEpoch int32
-	offline     string // why it is not served anywhere; "" if it is
-	broken      bool   // offline because it could not be opened; it is not tried again in this run
-	part        *part  // nil unless this broker serves it
+	offline     string  // why it is not served anywhere; "" if it is
+	remains     remains // what can be read although it is offline
+	broken      bool    // offline because it could not be opened; it is not tried again in this run
+	part        *part   // nil unless this broker serves it
 }
 
 // topicIndex finds topics by name and by id. It is guarded by Broker.mu.
