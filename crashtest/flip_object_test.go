@@ -97,7 +97,7 @@ func TestOneChangedByteOfAnObjectIsRefused(t *testing.T) {
 			hit := map[string]bool{}
 			for _, name := range c.refused {
 				hit[name] = true
-				topics[name].refusedNotShort()
+				topics[name].refusedFrom(map[string]int{"early": 0, "late": 3}[c.in])
 			}
 			s.says(filepath.Base(filepath.Dir(file)) + "/" + filepath.Base(file) + " is damaged at byte")
 			for name, w := range topics {

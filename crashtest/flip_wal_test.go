@@ -53,10 +53,10 @@ func TestOneChangedByteOfALiveFrameIsRefused(t *testing.T) {
 			where := map[bool]string{false: "middle", true: "last"}[last]
 			t.Run(where+" frame, "+c.name, func(t *testing.T) {
 				s, topics := interleaved(t)
-				hit := topics[1]
+				hit, served := topics[1], 2
 				text := value(hit.topic, "2")
 				if last {
-					hit = topics[3]
+					hit, served = topics[3], 4
 					text = value(hit.topic, "4")
 				}
 				file := walFile(t, s.data)
@@ -70,7 +70,7 @@ func TestOneChangedByteOfALiveFrameIsRefused(t *testing.T) {
 				s.says("the WAL is damaged")
 				s.says("DAMAGED")
 				s.says("a partition is offline.* topic=" + hit.topic)
-				hit.refusedNotShort()
+				hit.refusedFrom(served)
 				refusedToo := 0
 				for _, w := range topics {
 					if w == hit {
