@@ -31,7 +31,7 @@ type Engine struct {
 	owing   []*rangeLog // ranges that owe entries or their state
 	ring    ring
 	slabs   []*cacheSlab // oldest first
-	damaged []wal.Position
+	damaged []wal.Damage // by position; pins the log while a hole is not quarantined
 	entries int          // in the index
 	pending int64        // bytes that can be uploaded
 	oldest  host.Time    // when the oldest of those was placed; only meaningful while pending > 0
@@ -266,7 +266,7 @@ func (e *Engine) trim() {
 	e.mu.Lock()
 	to := min(e.ring.first(limit), e.pin)
 	if len(e.damaged) > 0 {
-		to = min(to, e.damaged[0])
+		to = min(to, e.damaged[0].From)
 	}
 	if to <= e.trimmed || e.dead != nil {
 		e.mu.Unlock()
@@ -298,32 +298,6 @@ func (e *Engine) LossAccepted(id ID, epoch Epoch) {
 		}
 	}
 	e.recount()
-	e.mu.Unlock()
-	e.trim()
-}
-
-// Quarantined notes that metadata holds a quarantine object for what the hole of a range left in the log:
-// that pins the log no longer. What lies below the hole must be committed by then (Flush), else nothing
-// changes.
-func (e *Engine) Quarantined(id ID, epoch Epoch) {
-	e.mu.Lock()
-	holed := false
-	if st := e.streams[id]; st != nil {
-		for _, r := range st.ranges {
-			if r.epoch == epoch && r.hole != nil && r.discharged >= min(r.hole.From, r.durable) {
-				e.discharge(r, r.end)
-				e.dischargeState(r)
-				r.marked, r.quarantined = true, true
-			}
-		}
-	}
-	e.recount()
-	for _, r := range e.owing {
-		holed = holed || r.hole != nil && !r.quarantined
-	}
-	if !holed {
-		e.damaged = nil
-	}
 	e.mu.Unlock()
 	e.trim()
 }

@@ -112,10 +112,8 @@ func (e *Engine) takeOver(rec *wal.Recovery, ranges []RangeInfo, scans map[range
 		e.keep(s.r, &rec.Entries[i])
 	}
 	if holed {
-		for _, d := range rec.Damage {
-			e.damaged = append(e.damaged, d.From)
-		}
-		slices.Sort(e.damaged)
+		e.damaged = slices.Clone(rec.Damage)
+		slices.SortFunc(e.damaged, func(a, b wal.Damage) int { return cmp.Compare(a.From, b.From) })
 	}
 	e.newest = max(e.newest, rec.End)
 	e.recount()

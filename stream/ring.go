@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -37,17 +38,11 @@ func (g *ring) add(pos wal.Position, bytes uint32, at host.Time) {
 	g.frames = append(g.frames, frameRef{pos: pos, owed: 1, bytes: bytes, at: at})
 }
 
+func comparePos(f frameRef, pos wal.Position) int { return cmp.Compare(f.pos, pos) }
+
 // find returns the frame at pos, nil if it is not counted any more.
 func (g *ring) find(pos wal.Position) *frameRef {
-	i, ok := slices.BinarySearchFunc(g.frames[g.head:], pos, func(f frameRef, pos wal.Position) int {
-		switch {
-		case f.pos < pos:
-			return -1
-		case f.pos > pos:
-			return 1
-		}
-		return 0
-	})
+	i, ok := slices.BinarySearchFunc(g.frames[g.head:], pos, comparePos)
 	if !ok {
 		return nil
 	}
@@ -74,6 +69,19 @@ func (g *ring) discharge(pos wal.Position, n, bytes uint32) {
 func (g *ring) first(limit wal.Position) wal.Position {
 	if g.head < len(g.frames) {
 		return min(limit, g.frames[g.head].pos)
+	}
+	return limit
+}
+
+// after returns the first frame known past the one at pos, limit if there is none: that one ends there or
+// before.
+func (g *ring) after(pos, limit wal.Position) wal.Position {
+	i, found := slices.BinarySearchFunc(g.frames[g.head:], pos, comparePos)
+	if found {
+		i++
+	}
+	if i += g.head; i < len(g.frames) {
+		return min(limit, g.frames[i].pos)
 	}
 	return limit
 }

@@ -1,0 +1,89 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/wal"
+)
+
+// Holed is a range whose hole pins the log until Quarantined tells that its bytes have a copy.
+type Holed struct {
+	Hole HoleError
+	// From and To bound what the log has of the range from the hole on, and all damage that recovery found:
+	// what was lost lies in there, if anywhere. Whole frames; they stay readable until Quarantined.
+	From, To wal.Position
+}
+
+// Holed lists the ranges that wait for Quarantined: closed, with everything below the hole committed.
+func (e *Engine) Holed() []Holed {
+	limit := e.log.Durable()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []Holed
+	for _, r := range e.owing {
+		if r.hole == nil || r.quarantined || r.refused || !r.closed || r.durable < r.end ||
+			r.discharged < min(r.hole.From, r.durable) {
+			continue
+		}
+		h := Holed{Hole: *r.hole, From: noPin}
+		take := func(from, to wal.Position) { h.From, h.To = min(h.From, from), max(h.To, min(to, limit)) }
+		if i := r.find(r.discharged); i < len(r.entries) {
+			take(r.entries[i].at.Frame, e.ring.after(r.entries[len(r.entries)-1].at.Frame, limit))
+		}
+		if r.stateDue {
+			take(r.state.Frame, e.ring.after(r.state.Frame, limit))
+		}
+		for _, d := range e.damaged {
+			take(d.From, d.To)
+		}
+		if h.From == noPin { // the log has nothing of it
+			h.From, h.To = limit, limit
+		}
+		list = append(list, h)
+	}
+	return list
+}
+
+// Quarantined notes that metadata holds a quarantine object for what the hole of a range left in the log:
+// that pins the log no longer. What lies below the hole must be committed by then (Flush), else nothing
+// changes.
+func (e *Engine) Quarantined(id ID, epoch Epoch) {
+	e.mu.Lock()
+	holed := false
+	if st := e.streams[id]; st != nil {
+		for _, r := range st.ranges {
+			if r.epoch == epoch && r.hole != nil && r.discharged >= min(r.hole.From, r.durable) {
+				e.discharge(r, r.end)
+				e.dischargeState(r)
+				r.marked, r.quarantined = true, true
+			}
+		}
+	}
+	e.recount()
+	for _, r := range e.owing {
+		holed = holed || r.hole != nil && !r.quarantined
+	}
+	if !holed {
+		e.damaged = nil
+	}
+	e.mu.Unlock()
+	e.trim()
+}
+
+// errOutstanding is returned by GiveUp while an upload uses a key below.
+var errOutstanding = errors.New("stream: an upload under a lower key is on its way")
+
+// GiveUp gives up a key that the owner took from the catalog for an object of its own. Giving a key up does so
+// with all below it, so that an upload under a lower one must end first: until then this fails, to be repeated.
+func (e *Engine) GiveUp(sc *host.Scope, seq uint64) error {
+	if err := e.uploading.Acquire(sc, 1); err != nil {
+		return err
+	}
+	defer e.uploading.Release(1)
+	if p := e.plan; p != nil && p.seq < seq {
+		return fmt.Errorf("%w: %s", errOutstanding, p.key)
+	}
+	return e.cat.GiveUp(sc, seq)
+}
