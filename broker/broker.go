@@ -50,6 +50,8 @@ type Broker struct {
 	catalog  *catalog
 	producer producerIDs
 
+	quarantine quarantine
+
 	root          *host.Scope // every task of the broker
 	cancel        func()
 	work          *host.Group // background tasks that Stop waits for
@@ -85,6 +87,7 @@ func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store
 	b.requestMemory.Init(h, cfg.RequestMemory)
 	b.topics.init()
 	b.producer.init(b)
+	b.quarantine.turn.Init(h, 1)
 	return b
 }
 
@@ -108,6 +111,7 @@ func (b *Broker) Start(sc *host.Scope) error {
 	b.work.Go("broker.follow", b.follow)
 	b.work.Go("broker.accept", b.accept)
 	b.work.Go("broker.collect", b.collect)
+	b.work.Go("broker.quarantine", b.quarantineLoop)
 	return nil
 }
 

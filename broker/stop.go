@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/stream"
 )
 
 const (
@@ -22,7 +23,8 @@ const (
 
 // Stop drains the broker: no new requests are read, those in work are answered, everything durable is
 // uploaded, the ranges are closed and the WAL gets its clean mark. An error means that something stayed
-// in the WAL only; the next start recovers it.
+// in the WAL only; the next start recovers it. A range with a hole stays as it is, and is no error once what it
+// left in the WAL is quarantined.
 func (b *Broker) Stop(sc *host.Scope) error {
 	b.draining.Store(true)
 	b.listener.Close()
@@ -31,7 +33,7 @@ func (b *Broker) Stop(sc *host.Scope) error {
 	b.stopGroups(sc)
 	errUpload := b.flush(sc)
 	var errSeal error
-	if errUpload == nil {
+	if errUpload == nil || errors.Is(errUpload, stream.ErrRefused) { // then all others are uploaded
 		errSeal = b.sealAll(sc)
 	}
 	errEngine := b.engine.Close()
@@ -53,6 +55,9 @@ func (b *Broker) flush(sc *host.Scope) error {
 	sc, cancel := sc.Child(b.h.Now().Add(flushMax))
 	defer cancel()
 	err := b.engine.Flush(sc)
+	if errors.Is(err, stream.ErrRefused) && b.quarantineHoles(sc) {
+		err = b.engine.Flush(sc)
+	}
 	if errors.Is(err, host.ErrTimeout) {
 		return fmt.Errorf("upload within %s: %w; the records stay in the WAL and the next start uploads them", flushMax, err)
 	}

@@ -1,0 +1,143 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/metadata/metadatapb"
+	"github.com/weirmq/weir/stream"
+)
+
+// Quarantine (PROTOCOL rule 38). What a hole left in the WAL pins the ring, and a ring that is pinned stops every
+// partition in the end. So it is copied to an object that metadata refers to, for people to look at, and let
+// go. The partition stays offline:
+//
+//	hole marked to the range's end → put, verified → Quarantine applied → the ring is trimmed
+//
+// A crash at any step leaves at worst an object that nothing refers to, of an epoch that is fenced with the next
+// start: garbage (rule 34).
+
+// quarantine is the work under way.
+type quarantine struct {
+	turn    host.Semaphore    // one unit: who works
+	pending *quarantineObject // its outcome is not known yet: it is repeated under the same key; or nil
+}
+
+// quarantineObject is one object on its way. The bytes stay the same as long as they are owed.
+type quarantineObject struct {
+	of   stream.Holed
+	seq  uint64
+	key  string
+	body *quarantineBody
+}
+
+func (o *quarantineObject) isOf(h stream.Holed) bool {
+	return o.of.Hole.ID == h.Hole.ID && o.of.Hole.Epoch == h.Hole.Epoch
+}
+
+// quarantineLoop is the task "broker.quarantine": it looks for holes at the start and with the collector's period.
+func (b *Broker) quarantineLoop(sc *host.Scope) error {
+	for {
+		b.quarantineHoles(sc)
+		if b.h.Sleep(sc, b.cfg.Collect.Every) != nil {
+			return nil
+		}
+	}
+}
+
+// quarantineHoles copies and lets go what each hole left in the WAL, and reports whether none is left undone.
+func (b *Broker) quarantineHoles(sc *host.Scope) bool {
+	if b.quarantine.turn.Acquire(sc, 1) != nil {
+		return false
+	}
+	defer b.quarantine.turn.Release(1)
+	holed := b.engine.Holed()
+	if o := b.quarantine.pending; o != nil && (len(holed) == 0 || !o.isOf(holed[0])) { // dropped, or another came first
+		if err := b.giveUpQuarantine(sc); err != nil {
+			b.h.Log().Warn("give up a quarantine object, will be repeated", "error", err)
+			return false
+		}
+	}
+	for _, h := range holed {
+		if err := b.quarantineHole(sc, h); err != nil {
+			b.h.Log().Warn("copy what a hole left in the WAL to an object; until then it pins the WAL, will be repeated",
+				"stream", uint64(h.Hole.ID), "epoch", int32(h.Hole.Epoch), "error", err)
+			return false
+		}
+	}
+	return true
+}
+
+// quarantineHole does so for one hole, the one that is pending if any is.
+func (b *Broker) quarantineHole(sc *host.Scope, h stream.Holed) error {
+	q := &b.quarantine
+	if q.pending == nil {
+		owed, err := b.owesHole(sc, h)
+		if err != nil {
+			return err
+		}
+		if !owed {
+			b.engine.Quarantined(h.Hole.ID, h.Hole.Epoch)
+			return nil
+		}
+		o := &quarantineObject{of: h, body: newQuarantineBody(b, h)}
+		o.seq, o.key = b.catalog.NextKey()
+		q.pending = o
+	}
+	if err := b.putQuarantine(sc, q.pending); err != nil {
+		return err
+	}
+	b.h.Log().Info("copied what a hole left in the WAL to an object", "stream", uint64(h.Hole.ID),
+		"epoch", int32(h.Hole.Epoch), "object", q.pending.key, "bytes", q.pending.body.Size())
+	q.pending = nil
+	b.engine.Quarantined(h.Hole.ID, h.Hole.Epoch)
+	return nil
+}
+
+// putQuarantine stores o and has it recorded.
+func (b *Broker) putQuarantine(sc *host.Scope, o *quarantineObject) error {
+	if err := b.store.Put(sc, o.key, o.body); err != nil {
+		if o.body.gone { // nobody waits for it any more, or for other bytes
+			return errors.Join(err, b.giveUpQuarantine(sc))
+		}
+		return fmt.Errorf("put object %s: %w", o.key, err)
+	}
+	cmd := &metadatapb.Quarantine{Wal: b.walID[:], Generation: b.walGen, Stream: uint64(o.of.Hole.ID),
+		LeaderEpoch: int32(o.of.Hole.Epoch), Seq: o.seq, Size: uint64(o.body.Size()), Crc: o.body.crc}
+	_, err := b.catalog.propose(sc, "record quarantine object "+o.key, metadata.NewCommand(cmd))
+	if errors.Is(err, ErrRefused) { // the loss was accepted meanwhile, or the key given up with a higher one
+		return errors.Join(err, b.giveUpQuarantine(sc))
+	}
+	return err
+}
+
+// giveUpQuarantine makes garbage of the object on its way.
+func (b *Broker) giveUpQuarantine(sc *host.Scope) error {
+	if err := b.engine.GiveUp(sc, b.quarantine.pending.seq); err != nil {
+		return fmt.Errorf("give up object %s: %w", b.quarantine.pending.key, err)
+	}
+	b.quarantine.pending = nil
+	return nil
+}
+
+// owesHole reports whether a hole has to be quarantined, by metadata. It marks the hole to the end of its range
+// first: what lies above it there is let go as well, and whoever accepts the loss accepts that with it.
+func (b *Broker) owesHole(sc *host.Scope, h stream.Holed) (bool, error) {
+	hole := h.Hole
+	hole.To = stream.Unknown
+	// Refused when the WAL owes nothing there any more; the state says so below.
+	if err := b.catalog.MarkHole(sc, hole); err != nil && !errors.Is(err, ErrRefused) {
+		return false, err
+	}
+	owed := false
+	b.meta.Read(func(s *metadata.State) {
+		st, _ := s.Stream(uint64(hole.ID))
+		for _, x := range st.Holes {
+			owed = owed || x.LeaderEpoch == int32(hole.Epoch) && x.WAL == metadata.UUID(b.walID) &&
+				!x.Accepted && x.Quarantine.IsZero()
+		}
+	})
+	return owed, nil
+}
