@@ -159,11 +159,13 @@ func (it *produceItem) verify(records []byte, rules batch.Rules) {
 
 // append hands the batch to its stream. It blocks while the WAL has no room, until the request's timeout.
 func (it *produceItem) append(b *Broker, sc *host.Scope) {
+	size := int64(len(it.data))
 	err := it.part.stream.Append(sc, it.call.until, it)
 	it.data = nil // the request's buffer is reused
 	switch {
 	case err == nil:
 		b.counters.ProduceBatch.Add(1)
+		b.counters.ProduceBytes.Add(size)
 	case errors.Is(err, errNotAppended): // Place settled it, or a duplicate waits
 	case errors.Is(err, host.ErrTimeout):
 		it.settle(codeRequestTimedOut, "the write-ahead log had no room in time; nothing was appended")

@@ -64,8 +64,8 @@ func (g *gateway) stop() {
 func (g *gateway) config() string {
 	g.t.Helper()
 	file := filepath.Join(g.t.TempDir(), "objstore.yaml")
-	text := fmt.Sprintf("type: S3\nconfig:\n  bucket: %s\n  endpoint: %s\n  access_key: %s\n  secret_key: %s\n  insecure: true\n",
-		bucket, g.addr, accessKey, secretKey)
+	const form = "type: S3\nconfig:\n  bucket: %s\n  endpoint: %s\n  access_key: %s\n  secret_key: %s\n  insecure: true\n"
+	text := fmt.Sprintf(form, bucket, g.addr, accessKey, secretKey)
 	require.NoError(g.t, os.WriteFile(file, []byte(text), 0o600))
 	return file
 }

@@ -73,8 +73,8 @@ func frames(t *testing.T, raw []byte) []frameAt {
 			require.NotEmpty(t, out, "the ring holds no frame")
 			return out
 		}
-		f := frameAt{at: at, length: int(binary.LittleEndian.Uint32(h[56:])), entries: int(binary.LittleEndian.Uint32(h[64:])),
-			trailer: at + int(binary.LittleEndian.Uint32(h[68:])), trailerN: int(binary.LittleEndian.Uint32(h[72:]))}
+		field := func(at int) int { return int(binary.LittleEndian.Uint32(h[at:])) }
+		f := frameAt{at: at, length: field(56), entries: field(64), trailer: at + field(68), trailerN: field(72)}
 		out = append(out, f)
 		position += f.length
 	}
