@@ -5,7 +5,7 @@ GO         ?= go
 MODULE     := github.com/weirmq/weir
 SEED       ?= 1
 SEEDS      ?= 1..200
-FUZZTIME   ?= 10s
+FUZZTIME   ?= 50000x
 
 VERSITYGW    := v1.8.0
 KAFKA_PYTHON := 3.0.12
@@ -39,7 +39,7 @@ sim: ## replay one seed: make sim SEED=7
 sweep: ## many seeds, each twice in two processes: make sweep SEEDS=1..200
 	$(GO) run ./cmd/weir sim sweep --seeds $(SEEDS)
 
-fuzz: ## every fuzz target for FUZZTIME each
+fuzz: ## every fuzz target, FUZZTIME executions each
 	@set -euo pipefail; for pkg in $$($(GO) list ./...); do \
 		listed=$$($(GO) test -list '^Fuzz' $$pkg); \
 		for target in $$(awk '/^Fuzz/' <<<"$$listed"); do \

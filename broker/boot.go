@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
@@ -122,7 +123,8 @@ func (b *Broker) openWAL(sc *host.Scope, vol host.Volume, w metadata.WAL) (*wal.
 	if b.fence, err = wal.TakeFence(b.h, vol, walFile(w.ID)+".fence", b.walID, w.Generation); err != nil {
 		return nil, fmt.Errorf("take the fence of WAL %s: %w", w.ID, err)
 	}
-	cfg := wal.Config{Capacity: int64(w.Capacity), Slabs: b.cfg.Slabs, Fence: b.fence.Check, Dead: b.walDied}
+	cfg := wal.Config{Capacity: int64(w.Capacity), Slabs: b.cfg.Slabs, Fence: b.fence.Check,
+		Dead: b.walDied, Heads: batch.HeaderSize}
 	if w.State == metadatapb.WalState_WAL_STATE_FRESH {
 		id := wal.Identity{Cluster: wal.UUID(b.cluster), Volume: wal.UUID(w.Volume), WAL: b.walID,
 			Broker: b.cfg.NodeID, BrokerEpoch: b.epoch, Generation: w.Generation}

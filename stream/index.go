@@ -46,6 +46,8 @@ type rangeLog struct {
 	pending    int64   // bytes of entries that wait for upload
 	entries    []entry // tile their offsets; from the first one still owed or held in a slab
 
+	heads []head // of recovered entries, until the owner's state was built from them
+
 	state    wal.Extent // of the opening state's entry
 	stated   bool       // the opening state is durable
 	stateDue bool       // and owed

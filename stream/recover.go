@@ -133,6 +133,9 @@ func (e *Engine) keep(r *rangeLog, f *wal.Found) {
 		e.ring.add(f.Frame, 0, 0)
 	} else {
 		r.entries = append(r.entries, entry{base: f.Base, count: f.Count, maxTs: f.MaxTimestamp, at: f.Extent})
+		if f.Head != nil {
+			r.heads = append(r.heads, head{base: f.Base, count: f.Count, size: f.Length, bytes: f.Head})
+		}
 		e.entries++
 		n := r.load(&r.entries[len(r.entries)-1])
 		r.pending += int64(n)

@@ -37,6 +37,15 @@ type Shadow interface {
 	Snapshot() []byte
 }
 
+// HeadShadow is a Shadow that can follow a log by the first bytes of its entries (wal.Config.Heads). Recovery
+// then reads the log once.
+type HeadShadow interface {
+	Shadow
+	// ApplyHead is Apply for an entry of size bytes that begins with head. It reports false, and does
+	// nothing, if the head does not tell enough.
+	ApplyHead(base int64, count uint32, head []byte, size int) bool
+}
+
 // Location is where offsets of a stream are, as metadata says.
 type Location struct {
 	Key          string

@@ -25,6 +25,7 @@ func (e *Engine) StateAt(sc *host.Scope, id ID, epoch Epoch, at int64) ([]byte, 
 	for {
 		shadow, base, err := e.shadowAt(sc, &cursor{id: id}, epoch, at)
 		if err == nil {
+			e.dropHeads(id)
 			return shadow.Snapshot(), nil
 		}
 		if !errors.Is(err, ErrHole) || base <= from {
@@ -50,6 +51,9 @@ func (e *Engine) shadowAt(sc *host.Scope, c *cursor, epoch Epoch, at int64) (Sha
 		return nil, 0, fmt.Errorf("%w: stream %d epoch %d at offset %d: %w", errState, c.id, epoch, from, err)
 	}
 	c.pos, c.limit, c.inner = from, at, true
+	if by, ok := shadow.(HeadShadow); ok {
+		c.pos = e.applyHeads(c.id, by, from, at)
+	}
 	err = e.replayWith(sc, c, func(base int64, count uint32, data []byte) error {
 		shadow.Apply(base, count, data)
 		return nil

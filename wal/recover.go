@@ -10,7 +10,7 @@ import (
 func (l *Log) restore(rec *Recovery, found *slots, want *Expect) error {
 	sb := &found.newest
 	s := &scanner{
-		ring: &l.ring, wal: sb.id.WAL, rec: rec,
+		ring: &l.ring, wal: sb.id.WAL, rec: rec, heads: l.cfg.Heads,
 		frameLimit: max(l.frameLimit, int(sb.frameLimit)),
 		limit:      sb.trim.pos + Position(l.ring.capacity),
 		pos:        sb.trim.pos, chain: sb.trim.chain, anchored: true, epoch: sb.trim.epoch,

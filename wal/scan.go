@@ -22,6 +22,9 @@ type scanner struct {
 	epoch    int64 // no frame may be below it
 	durable  Position
 
+	heads int    // bytes of each data entry to keep
+	kept  []byte // where the newest of them are
+
 	rec   *Recovery
 	marks []mark
 	sums  []uint32
@@ -248,8 +251,24 @@ func (s *scanner) list(o *sight, fn func(Found)) {
 	for range o.h.entries {
 		p := decodePlaced(o.buf[at : at+entrySize])
 		at += entrySize
-		fn(Found{p.Entry, Extent{Len: p.Length, Frame: s.pos, FrameOff: p.off}})
+		fn(Found{p.Entry, Extent{Len: p.Length, Frame: s.pos, FrameOff: p.off}, s.head(o.buf, &p)})
 	}
+}
+
+// headsChunk is how much memory is taken at a time for the heads of entries.
+const headsChunk = 256 << 10
+
+// head copies the first bytes of an entry of the frame in buf.
+func (s *scanner) head(buf []byte, p *placed) []byte {
+	n := min(s.heads, int(p.Length))
+	if n == 0 || p.Kind != KindData || int(p.off)+n > len(buf) {
+		return nil
+	}
+	if len(s.kept)+n > cap(s.kept) {
+		s.kept = make([]byte, 0, max(headsChunk, n))
+	}
+	s.kept = append(s.kept, buf[p.off:int(p.off)+n]...)
+	return s.kept[len(s.kept)-n : len(s.kept) : len(s.kept)]
 }
 
 // damage names what is spoilt at s.pos and resumes behind it: at the frame's end if its header is known,

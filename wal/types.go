@@ -108,6 +108,9 @@ type Config struct {
 	// Dead is called once, by the task that found out, after the drafts in flight were told. It must not
 	// block.
 	Dead func(error)
+	// Heads is how many first bytes of each data entry recovery keeps, in Found.Head; 0 = none. The scan has
+	// read them anyway, and an owner whose state follows from them need not read the ring a second time.
+	Heads int
 	// Reserve is the room in bytes that only AppendReserved may use; 0 = a sixteenth of the ring.
 	Reserve int64
 	// Ahead is how far in front of the write position the ring is searched for leftovers and, on its
@@ -119,6 +122,9 @@ type Config struct {
 type Found struct {
 	Entry
 	Extent
+
+	// Head is a copy of the entry's first Config.Heads bytes, fewer if it is shorter; nil for a state record.
+	Head []byte
 }
 
 // Damage is a part of the log that was written and cannot be given back.

@@ -1,6 +1,9 @@
 package partition
 
-import "github.com/weirmq/weir/internal/invariant"
+import (
+	"github.com/weirmq/weir/broker/batch"
+	"github.com/weirmq/weir/internal/invariant"
+)
 
 // Shadow follows a log behind its leader, at the end of what is committed to objects, so that each commit
 // can carry the state there. It replays the same bytes with the same code.
@@ -27,6 +30,22 @@ func (s *Shadow) Apply(base int64, count uint32, data []byte) {
 	if end := base + int64(count); !invariant.Holds(s.state.end == end, invariant.StateMatchesLog) {
 		invariant.Fail(invariant.StateMatchesLog, "replay to offset %d left the state at %d", end, s.state.end)
 	}
+}
+
+// ApplyHead is Apply for an entry of size bytes of which only the beginning is at hand. A batch's header says
+// all that the state needs; it reports false if the head is no header of exactly that entry.
+func (s *Shadow) ApplyHead(base int64, count uint32, head []byte, size int) bool {
+	if len(head) < batch.HeaderSize {
+		return false
+	}
+	b := batch.Batch(head)
+	if b.Size() != size || b.BaseOffset() != base || b.NextOffset() != base+int64(count) {
+		return false
+	}
+	if err := s.state.Apply(b); err != nil {
+		invariant.Fail(invariant.StateAtStart, "replay at offset %d: %v", base, err)
+	}
+	return true
 }
 
 // End is the offset that Snapshot would be of.
