@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// connReadBytes is what one quiet connection keeps for reading: 10,000 of them are 5 MB.
-	connReadBytes = 512
+	// connReadBytes is what one quiet connection keeps for reading: 10,000 of them are 2.5 MB.
+	connReadBytes = 256
 	// quietReads is after how many reads that the small buffer would have held the larger one goes back.
 	quietReads = 16
 	// readStallMax is how long a client may pause in the middle of a request before it is cut off: the
