@@ -11,7 +11,8 @@ import (
 // that lies above it. An append that waited out a crash is open for seconds; porcupine would try it first
 // and take it back after hundreds of reads, with every subset of them.
 //
-// It leaves the intervals alone if no order is possible: the search says so.
+// It leaves those intervals alone if no order is possible: the search says so. A stale read is put at its
+// return in any case.
 func tighten(ops []positioned) {
 	calls, returns := make([]int64, len(ops)), make([]int64, len(ops))
 	ordered := func(op *porcupine.Operation) bool {
@@ -42,12 +43,19 @@ func tighten(ops []positioned) {
 		}
 		j, earliest = i, here
 	}
+	possible := true
 	for i := range ops {
-		if calls[i] > returns[i] {
-			return
-		}
+		possible = possible && calls[i] <= returns[i]
 	}
 	for i := range ops {
-		ops[i].op.Call, ops[i].op.Return = calls[i], returns[i]
+		op := &ops[i].op
+		switch {
+		case !ordered(op):
+			// What a stale read saw is there from some moment on and for ever, and it changes nothing: if any
+			// moment fits, its last one does. Left open they would be tried in every subset.
+			op.Call = op.Return
+		case possible:
+			op.Call, op.Return = calls[i], returns[i]
+		}
 	}
 }

@@ -19,7 +19,7 @@ const (
 	groupName      = "billing"
 	requestTimeout = host.Time(3 * time.Second)
 	valuePadMax    = 3000
-	thinkMax       = 60 * time.Millisecond
+	thinkMax       = 45 * time.Millisecond
 )
 
 // actor is one client of a run: its connection, its randomness, and what it did.
