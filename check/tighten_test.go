@@ -29,7 +29,8 @@ func TestManyStaleReadsBesideOpenAppendsAreDecided(t *testing.T) {
 func TestAReadOfTheEndBeforeItsAppendHasNoOrder(t *testing.T) {
 	h := staleReads(t)
 	p := h.Logs[0].Partition
-	h.Ops = append(h.Ops, Op{Kind: ListEnd, Outcome: OK, Client: 99, Call: 1, Return: 2, Partition: p, Offset: h.Logs[0].End()})
+	end := h.Logs[0].End()
+	h.Ops = append(h.Ops, Op{Kind: ListEnd, Outcome: OK, Client: 99, Call: 1, Return: 2, Partition: p, Offset: end})
 	v := Linear(h)
 	require.Equal(t, 1, v.Total, v)
 	require.Equal(t, NotLinear, v.Violations[0].Kind)
