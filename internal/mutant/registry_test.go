@@ -1,0 +1,26 @@
+package mutant_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/internal/mutant"
+)
+
+func TestNoPlantedBugIsOnWithoutTheTag(t *testing.T) {
+	for _, b := range mutant.All() {
+		require.Equal(t, mutant.Enabled && mutant.Active() == b.ID, mutant.On(b.ID), string(b.ID))
+	}
+}
+
+func TestEveryPlantedBugIsNamedOnce(t *testing.T) {
+	seen := map[mutant.ID]bool{}
+	for _, b := range mutant.All() {
+		require.False(t, seen[b.ID], string(b.ID))
+		seen[b.ID] = true
+		require.NotEmpty(t, b.What)
+		require.NotEmpty(t, b.Rule)
+		require.NotEmpty(t, b.Package)
+	}
+}

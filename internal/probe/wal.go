@@ -1,0 +1,6 @@
+package probe
+
+// Points of package wal.
+var (
+	WalTornTailDropped = define("wal.torn tail dropped")
+)
