@@ -1,5 +1,7 @@
 package fault
 
+import "time"
+
 // Kind is one fault of the catalogue.
 type Kind uint8
 
@@ -87,50 +89,154 @@ const (
 
 // Info describes a kind.
 type Info struct {
-	ID      string
-	Promise Promise
-	Window  bool // it lasts for Step.For; otherwise it strikes one opportunity
-	Real    bool // Wrap carries it out on a real host too
+	ID       string
+	Promise  Promise
+	Window   bool          // it lasts for Step.For; otherwise it strikes one opportunity
+	Real     bool          // Wrap or WrapStore carries it out on a real host too
+	On       Target        // what a step's target is
+	When     string        // what an opportunity is, in words
+	Shortest time.Duration // what Arg draws Step.For from when that is 0; both 0: it takes no time
+	Longest  time.Duration
 }
 
+// Target says what a kind strikes, and so how the target of a step reads.
+type Target uint8
+
+// The targets.
+const (
+	OnMachine Target = iota // "weir"
+	OnVolume                // "weir:wal"
+	OnLink                  // "clients>weir", from the side that sends or dials; "store" is a side too
+	OnStore                 // "store"
+	OnSite                  // a place in the code, as in "wal.slab.full"
+	OnClient                // "client3"
+)
+
 var infos = [kindCount]Info{
-	TornWrite: {ID: "D1.torn-write"}, LostWrites: {ID: "D2.lost-writes"},
-	MisdirectWrite: {ID: "D3.misdirected-write", Promise: Beyond, Real: true},
-	MisdirectRead:  {ID: "D3.misdirected-read", Real: true},
-	BitRot:         {ID: "D4.bit-rot", Promise: Beyond, Real: true},
-	StaleChunk:     {ID: "D5.stale-chunk", Promise: Beyond}, Truncated: {ID: "D5.truncated", Promise: Beyond},
-	FileMissing: {ID: "D5.file-missing", Promise: Beyond},
-	ReadError:   {ID: "D6.read-error", Real: true}, WriteError: {ID: "D6.write-error", Real: true},
-	SyncError: {ID: "D7.sync-error", Real: true}, DirError: {ID: "D6.dir-error", Real: true},
-	NoSpace: {ID: "D8.no-space", Real: true}, ShortWrite: {ID: "D8.short-write", Real: true},
-	ShortRead: {ID: "D8.short-read", Real: true},
-	DiskSlow:  {ID: "D9.slow", Real: true}, DiskStall: {ID: "D9.stall", Real: true},
-	Misaligned:  {ID: "D10.misaligned"},
-	PacketDelay: {ID: "N1.delay"}, PacketDrop: {ID: "N1.drop"}, PacketRepeat: {ID: "N1.repeat"},
-	Partition: {ID: "N2.partition", Window: true}, CutOneWay: {ID: "N2.one-way", Window: true},
-	Clog: {ID: "N3.clog", Window: true}, SlowLink: {ID: "N3.slow-link", Window: true},
-	HalfOpen: {ID: "N4.half-open"}, ResetMidway: {ID: "N4.reset"}, AcceptHang: {ID: "N4.accept-hang"},
-	DialRefused:   {ID: "N4.refused"},
-	StoreThrottle: {ID: "O1.throttle", Real: true}, StoreStorm: {ID: "O1.storm", Window: true, Real: true},
-	StoreNotApplied: {ID: "O2.not-applied", Real: true}, StoreApplied: {ID: "O2.applied", Real: true},
-	StoreLate: {ID: "O2.applied-late", Real: true}, StoreConflict: {ID: "O3.conflict", Real: true},
-	StoreOwnExists: {ID: "O3.own-retry", Real: true},
-	PartLost:       {ID: "O4.part-lost"}, PartUnknown: {ID: "O4.complete-unknown"},
-	StaleList: {ID: "O5.stale-list"}, PartialList: {ID: "O5.partial-list", Real: true}, GhostGet: {ID: "O5.ghost-get"},
-	DeleteLost: {ID: "O5.delete-lost", Real: true}, DeleteLate: {ID: "O5.delete-late", Real: true},
-	BodyTruncated: {ID: "O6.truncated", Real: true}, BodyFlipped: {ID: "O6.flipped", Real: true},
-	WrongRange: {ID: "O6.wrong-range", Real: true}, Expired: {ID: "O6.expired", Real: true},
-	SkewRefused: {ID: "O6.clock-skew", Real: true},
-	StoreSlow:   {ID: "O7.slow", Real: true}, StoreOutage: {ID: "O7.outage", Window: true, Real: true},
-	ClockSkew: {ID: "C1.skew", Window: true, Real: true}, ClockDrift: {ID: "C1.drift", Window: true, Real: true},
-	ClockStep: {ID: "C1.step", Real: true}, ClockStrobe: {ID: "C1.strobe", Window: true, Real: true},
-	Pause: {ID: "C2.pause", Window: true},
-	Crash: {ID: "P1.crash"}, CrashLoop: {ID: "P1.crash-loop"},
-	Wipe: {ID: "P2.wipe", Promise: Beyond}, SwapVolumes: {ID: "P2.swap", Promise: Beyond},
-	Usurp:   {ID: "C2.usurp"},
-	Buggify: {ID: "P7.buggify"}, TinySettings: {ID: "P7.tiny"}, Backpressure: {ID: "P7.backpressure"},
-	SameSequence: {ID: "K1.same-sequence"}, EpochBump: {ID: "K1.epoch-bump"}, RepeatInit: {ID: "K1.repeat-init"},
-	SlowConsumer: {ID: "K1.slow-consumer"}, StaleMetadata: {ID: "K1.stale-metadata"},
+	TornWrite:  {ID: "D1.torn-write", On: OnVolume, When: "a crash with unsynced sectors"},
+	LostWrites: {ID: "D2.lost-writes", On: OnVolume, When: "a crash with unsynced writes or names"},
+	MisdirectWrite: {
+		ID: "D3.misdirected-write", On: OnVolume, When: "a write within the file",
+		Promise: Beyond, Real: true,
+	},
+	MisdirectRead: {
+		ID: "D3.misdirected-read", On: OnVolume, When: "a read of a file longer than the read",
+		Real: true,
+	},
+	BitRot:      {ID: "D4.bit-rot", On: OnVolume, When: "a read that finds bytes", Promise: Beyond, Real: true},
+	StaleChunk:  {ID: "D5.stale-chunk", On: OnVolume, When: "the machine is down", Promise: Beyond},
+	Truncated:   {ID: "D5.truncated", On: OnVolume, When: "the machine is down", Promise: Beyond},
+	FileMissing: {ID: "D5.file-missing", On: OnVolume, When: "the machine is down", Promise: Beyond},
+	ReadError:   {ID: "D6.read-error", On: OnVolume, When: "a read", Real: true},
+	WriteError:  {ID: "D6.write-error", On: OnVolume, When: "a write", Real: true},
+	SyncError:   {ID: "D7.sync-error", On: OnVolume, When: "a sync of a file", Real: true},
+	DirError:    {ID: "D6.dir-error", On: OnVolume, When: "a sync of a directory", Real: true},
+	NoSpace:     {ID: "D8.no-space", On: OnVolume, When: "a write, or an open that creates", Real: true},
+	ShortWrite:  {ID: "D8.short-write", On: OnVolume, When: "a write of more than one unit", Real: true},
+	ShortRead:   {ID: "D8.short-read", On: OnVolume, When: "a read of more than one unit", Real: true},
+	DiskSlow: {
+		ID: "D9.slow", On: OnVolume, When: "a disk call",
+		Real: true, Shortest: 1 * time.Millisecond, Longest: time.Second,
+	},
+	DiskStall: {
+		ID: "D9.stall", On: OnVolume, When: "a disk call",
+		Real: true, Shortest: time.Second, Longest: 30 * time.Second,
+	},
+	Misaligned: {
+		ID: "D10.misaligned", On: OnVolume, When: "the host checks it at each direct call; a plan cannot cause it",
+	},
+	PacketDelay: {
+		ID: "N1.delay", On: OnLink, When: "a message",
+		Shortest: 1 * time.Millisecond, Longest: 5 * time.Second,
+	},
+	PacketDrop:   {ID: "N1.drop", On: OnLink, When: "a message"},
+	PacketRepeat: {ID: "N1.repeat", On: OnLink, When: "a request whose answer did not come"},
+	Partition: {
+		ID: "N2.partition", On: OnLink, When: "its time",
+		Window: true, Shortest: 100 * time.Millisecond, Longest: 30 * time.Second,
+	},
+	CutOneWay: {
+		ID: "N2.one-way", On: OnLink, When: "its time",
+		Window: true, Shortest: 100 * time.Millisecond, Longest: 30 * time.Second,
+	},
+	Clog: {
+		ID: "N3.clog", On: OnLink, When: "its time",
+		Window: true, Shortest: 10 * time.Millisecond, Longest: 10 * time.Second,
+	},
+	SlowLink: {
+		ID: "N3.slow-link", On: OnLink, When: "its time",
+		Window: true, Shortest: 100 * time.Millisecond, Longest: 10 * time.Second,
+	},
+	HalfOpen:      {ID: "N4.half-open", On: OnLink, When: "a machine dies with the connection open"},
+	ResetMidway:   {ID: "N4.reset", On: OnLink, When: "a message"},
+	AcceptHang:    {ID: "N4.accept-hang", On: OnLink, When: "a connection is made"},
+	DialRefused:   {ID: "N4.refused", On: OnLink, When: "a dial"},
+	StoreThrottle: {ID: "O1.throttle", On: OnStore, When: "a store call", Real: true},
+	StoreStorm: {
+		ID: "O1.storm", On: OnStore, When: "its time",
+		Window: true, Real: true, Shortest: 10 * time.Millisecond, Longest: 10 * time.Second,
+	},
+	StoreNotApplied: {ID: "O2.not-applied", On: OnStore, When: "a store call", Real: true},
+	StoreApplied:    {ID: "O2.applied", On: OnStore, When: "a put or delete", Real: true},
+	StoreLate: {
+		ID: "O2.applied-late", On: OnStore, When: "a put or delete",
+		Real: true, Shortest: time.Second, Longest: time.Minute,
+	},
+	StoreConflict:  {ID: "O3.conflict", On: OnStore, When: "a put-if-absent", Real: true},
+	StoreOwnExists: {ID: "O3.own-retry", On: OnStore, When: "a put-if-absent", Real: true},
+	PartLost:       {ID: "O4.part-lost", On: OnStore, When: "a put of several parts"},
+	PartUnknown:    {ID: "O4.complete-unknown", On: OnStore, When: "a put of several parts"},
+	StaleList:      {ID: "O5.stale-list", On: OnStore, When: "a list"},
+	PartialList:    {ID: "O5.partial-list", On: OnStore, When: "a list that finds two keys or more", Real: true},
+	GhostGet:       {ID: "O5.ghost-get", On: OnStore, When: "a get or head of an object deleted a moment ago"},
+	DeleteLost:     {ID: "O5.delete-lost", On: OnStore, When: "a delete", Real: true},
+	DeleteLate: {
+		ID: "O5.delete-late", On: OnStore, When: "a delete",
+		Real: true, Shortest: time.Second, Longest: time.Minute,
+	},
+	BodyTruncated: {ID: "O6.truncated", On: OnStore, When: "a get of some bytes", Real: true},
+	BodyFlipped:   {ID: "O6.flipped", On: OnStore, When: "a get of some bytes", Real: true},
+	WrongRange:    {ID: "O6.wrong-range", On: OnStore, When: "a get of less than the object", Real: true},
+	Expired:       {ID: "O6.expired", On: OnStore, When: "a store call", Real: true},
+	SkewRefused:   {ID: "O6.clock-skew", On: OnStore, When: "a store call", Real: true},
+	StoreSlow: {
+		ID: "O7.slow", On: OnStore, When: "a store call",
+		Real: true, Shortest: 10 * time.Millisecond, Longest: 30 * time.Second,
+	},
+	StoreOutage: {
+		ID: "O7.outage", On: OnStore, When: "its time",
+		Window: true, Real: true, Shortest: 10 * time.Second, Longest: 5 * time.Minute,
+	},
+	ClockSkew: {
+		ID: "C1.skew", On: OnMachine, When: "its time",
+		Window: true, Real: true, Shortest: time.Second, Longest: time.Hour,
+	},
+	ClockDrift: {
+		ID: "C1.drift", On: OnMachine, When: "its time",
+		Window: true, Real: true, Shortest: time.Second, Longest: time.Hour,
+	},
+	ClockStep: {ID: "C1.step", On: OnMachine, When: "its time: the first look at the wall clock", Real: true},
+	ClockStrobe: {
+		ID: "C1.strobe", On: OnMachine, When: "its time",
+		Window: true, Real: true, Shortest: 100 * time.Millisecond, Longest: 30 * time.Second,
+	},
+	Pause: {
+		ID: "C2.pause", On: OnMachine, When: "its time",
+		Window: true, Shortest: 10 * time.Millisecond, Longest: time.Minute,
+	},
+	Crash:         {ID: "P1.crash", On: OnMachine, When: "an I/O call"},
+	CrashLoop:     {ID: "P1.crash-loop", On: OnMachine, When: "an I/O call of a start"},
+	Wipe:          {ID: "P2.wipe", On: OnVolume, When: "the machine is down", Promise: Beyond},
+	SwapVolumes:   {ID: "P2.swap", On: OnVolume, When: "the machine is down", Promise: Beyond},
+	Usurp:         {ID: "C2.usurp", On: OnMachine, When: "the machine is paused"},
+	Buggify:       {ID: "P7.buggify", On: OnSite, When: "the code passes the site"},
+	TinySettings:  {ID: "P7.tiny", On: OnMachine, When: "the machine starts"},
+	Backpressure:  {ID: "P7.backpressure", On: OnMachine, When: "an append that waits; a plan cannot cause it"},
+	SameSequence:  {ID: "K1.same-sequence", On: OnClient, When: "a produce is answered, or is not"},
+	EpochBump:     {ID: "K1.epoch-bump", On: OnClient, When: "a produce is answered, or is not"},
+	RepeatInit:    {ID: "K1.repeat-init", On: OnClient, When: "a producer id is asked for"},
+	SlowConsumer:  {ID: "K1.slow-consumer", On: OnClient, When: "a fetch"},
+	StaleMetadata: {ID: "K1.stale-metadata", On: OnClient, When: "a request to a partition"},
 }
 
 // Info returns what is known of the kind.
