@@ -109,6 +109,7 @@ var allowances = []allowance{
 	{dir: "internal/invariant", ban: banGlobal, why: "counters that no decision reads"},
 	{dir: "internal/probe", ban: banGlobal, why: "counters that no decision reads; their list is complete after init"},
 	{dir: "internal/mutant", ban: banOS, why: "names the planted bug of a process, in builds with the tag alone"},
+	{dir: "internal/mutant", ban: banMap, once: true, why: "the planted nondeterminism, in builds with the tag alone"},
 	{dir: "sim", ban: banPull, once: true, why: "a simulated task is a coroutine"},
 	{dir: "sim", ban: banRecover, once: true, why: "unwinding a killed task, and naming the task that panicked"},
 	{dir: "sim", ban: banGlobal, why: "puts that reader in place for the length of a run, and the old one back"},

@@ -9,6 +9,7 @@ import (
 	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
 	"github.com/weirmq/weir/wal"
@@ -199,7 +200,7 @@ func (it *produceItem) Place(dst []byte) (stream.Meta, error) {
 	it.base, it.end, it.appendTime = d.Base, d.End, d.LogAppendTime
 	if d.Duplicate {
 		p.b.counters.Duplicates.Add(1)
-		if p.log.HighWatermark() >= it.end {
+		if p.log.HighWatermark() >= it.end || mutant.On(mutant.DuplicateEarly) {
 			it.succeed(p.log.LogStart())
 		} else {
 			p.dups = append(p.dups, it)
@@ -217,6 +218,10 @@ func (it *produceItem) Place(dst []byte) (stream.Meta, error) {
 // Durable implements stream.Draft: the ack condition holds, or the outcome is unknown for good.
 func (it *produceItem) Durable(err error) {
 	p := it.part
+	if err != nil && mutant.On(mutant.FailedAppendStaysOpen) {
+		it.settle(codeNotLeaderOrFollower, "")
+		return
+	}
 	if err != nil {
 		p.close(codeKafkaStorageError)
 		it.lose(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirmq/weir/broker/partition"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/stream"
 	"github.com/weirmq/weir/wal"
 )
@@ -269,6 +270,10 @@ func (f *fetchCall) place(p *part, want *kmsg.FetchRequestTopicPartition, out *f
 		return partitionCode(err)
 	}
 	out.highWatermark, out.lastStable, out.logStart = p.log.HighWatermark(), p.log.LastStable(), p.log.LogStart()
+	if mutant.On(mutant.FetchPastHighWatermark) && want.FetchOffset <= p.log.LogEnd() {
+		out.highWatermark, out.lastStable = p.log.LogEnd(), p.log.LogEnd()
+		return codeNone
+	}
 	if err := p.log.CheckFetch(want.FetchOffset); err != nil {
 		return partitionCode(err)
 	}

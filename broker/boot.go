@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 	"github.com/weirmq/weir/stream"
@@ -193,6 +194,9 @@ func (b *Broker) recoverStreams(sc *host.Scope, rec *wal.Recovery) error {
 	b.cfg.Slabs.Pressure = func() { b.engine.Evict() }
 	var ranges []stream.RangeInfo
 	b.meta.Read(func(s *metadata.State) { ranges = rangesOn(s, metadata.UUID(b.walID)) })
+	if mutant.On(mutant.OpenBeforeReplay) {
+		rec.Entries = nil
+	}
 	found, err := b.engine.Recover(rec, ranges)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
@@ -57,6 +58,10 @@ func (b *Broker) garbage(keys []string, out []bool) {
 		for i, key := range keys {
 			cluster, id, err := metadata.ParseKey(key)
 			out[i] = err == nil && cluster == b.cluster && s.Garbage(id)
+			if mutant.On(mutant.DeleteBeforeCommit) {
+				_, _, known := s.Object(id)
+				out[i] = err == nil && !known
+			}
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
 )
@@ -58,6 +59,9 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 		}
 		openings = append(openings, opened...)
 		next = append(next, t)
+	}
+	if mutant.On(mutant.MapRange) {
+		openings = mutant.MapOrder(openings)
 	}
 	if err := b.openParts(sc, openings); err != nil {
 		return err

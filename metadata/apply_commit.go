@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
 
@@ -40,6 +41,10 @@ func (s *State) commitObject(c *metadatapb.CommitObject, ms int64) *metadatapb.R
 	p := &pending{id: id, wal: w, dry: spent}
 	verdicts := make([]metadatapb.Verdict, len(c.GetEntries()))
 	for i, e := range c.GetEntries() {
+		if mutant.On(mutant.EntryDecidesAnother) && slices.ContainsFunc(c.GetEntries(), s.unknown) {
+			verdicts[i] = metadatapb.Verdict_VERDICT_GONE
+			continue
+		}
 		verdicts[i] = s.judgeEntry(p, e)
 	}
 	s.settleCommit(p, c, verdicts, ms)
@@ -74,10 +79,13 @@ type checkpoint struct {
 	id     ObjectID
 }
 
+// unknown tells whether an entry's stream is not there, any more or yet.
+func (s *State) unknown(e *metadatapb.CommitEntry) bool { return s.streams[e.GetStream()] == nil }
+
 // judgeEntry is rule 31 for one entry, effects included.
 func (s *State) judgeEntry(p *pending, e *metadatapb.CommitEntry) metadatapb.Verdict {
 	st := s.streams[e.GetStream()]
-	if st == nil {
+	if s.unknown(e) {
 		if e.GetStream() != 0 && e.GetStream() < s.nextStream {
 			return metadatapb.Verdict_VERDICT_GONE
 		}

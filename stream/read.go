@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -200,7 +201,7 @@ func (e *Engine) fromSlabs(c *cursor) (run loggedRun, more bool, err error) {
 	if c.pos < st.logStart && !c.inner {
 		return run, false, &OutOfRangeError{c.id, c.pos, st.logStart}
 	}
-	if last := st.last(); last != nil {
+	if last := st.last(); last != nil && !mutant.On(mutant.FetchPastHighWatermark) {
 		c.limit = min(c.limit, last.durable)
 	}
 	for c.pos < c.limit {

@@ -1,5 +1,7 @@
 package group
 
+import "github.com/weirmq/weir/internal/mutant"
+
 func (g *machine) onCommit(e Commit) {
 	kinds := make([]Kind, len(e.Offsets))
 	if k := g.validateCommit(e); k != OK {
@@ -43,6 +45,8 @@ func (g *machine) validateCommit(e Commit) Kind {
 	case g.state == Dead:
 		return NotAvailable
 	case e.Generation < 0 && g.state == Empty:
+		return OK
+	case mutant.On(mutant.StaleGeneration) && 0 <= e.Generation && e.Generation < g.generation:
 		return OK
 	case e.Generation < 0 && e.MemberID == "" && e.InstanceID == "":
 		return UnknownMember

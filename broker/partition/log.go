@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
 )
 
 // Log is one partition as its leader sees it, at one leader epoch.
@@ -36,6 +37,9 @@ func Open(epoch int32, start, logStart int64, state *State) (*Log, error) {
 	case epoch < state.LeaderEpoch():
 		return nil, fmt.Errorf("open partition at leader epoch %d, its log has %d: %w",
 			epoch, state.LeaderEpoch(), ErrOrder)
+	}
+	if mutant.On(mutant.DedupLostAtRestart) {
+		state.producers = newProducers(MaxProducers)
 	}
 	return &Log{
 		epoch: epoch, start: start, logStart: logStart, hw: start, state: state,

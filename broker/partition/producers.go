@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/weirmq/weir/broker/batch"
+	"github.com/weirmq/weir/internal/mutant"
 )
 
 const (
@@ -46,7 +47,11 @@ func (p *producer) find(b batch.Batch) (appended, bool) {
 	if p == nil || p.epoch != b.ProducerEpoch() {
 		return appended{}, false
 	}
-	for _, a := range p.batches[:p.n] {
+	from := 0
+	if mutant.On(mutant.DedupEvictsEarly) {
+		from = max(0, p.n-1)
+	}
+	for _, a := range p.batches[from:p.n] {
 		if a.sequence == b.BaseSequence() && a.count == b.LastOffsetDelta()+1 {
 			return a, true
 		}
