@@ -18,6 +18,7 @@ type wireClient struct {
 	id      string
 	timeout host.Time // of one request, ns
 
+	slow        host.Time // how long it takes to read an answer
 	conn        host.Conn
 	correlation int32
 }
@@ -39,7 +40,7 @@ func (c *wireClient) do(sc *host.Scope, req kmsg.Request) (kmsg.Response, error)
 		}
 		c.conn = conn
 	}
-	resp, err := c.exchange(req)
+	resp, err := c.exchange(sc, req)
 	if err != nil {
 		c.drop()
 		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
@@ -47,7 +48,7 @@ func (c *wireClient) do(sc *host.Scope, req kmsg.Request) (kmsg.Response, error)
 	return resp, nil
 }
 
-func (c *wireClient) exchange(req kmsg.Request) (kmsg.Response, error) {
+func (c *wireClient) exchange(sc *host.Scope, req kmsg.Request) (kmsg.Response, error) {
 	c.correlation++
 	deadline := c.h.Now() + c.timeout
 	c.conn.SetDeadlines(deadline, deadline)
@@ -61,6 +62,11 @@ func (c *wireClient) exchange(req kmsg.Request) (kmsg.Response, error) {
 	size := binary.BigEndian.Uint32(head[:])
 	if size < 4 || size > 64<<20 {
 		return nil, fmt.Errorf("response of %d bytes", size)
+	}
+	if c.slow > 0 {
+		if err := c.h.Sleep(sc, c.slow.Sub(0)); err != nil {
+			return nil, err
+		}
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(c.conn, body); err != nil {

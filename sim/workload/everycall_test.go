@@ -13,7 +13,8 @@ import (
 // TestACrashAtEveryIOCallLosesNothingAcknowledged kills the node at each I/O call of a short run, before
 // the call's effect and after it, restarts it and judges the whole history.
 func TestACrashAtEveryIOCallLosesNothingAcknowledged(t *testing.T) {
-	o := workload.Options{Seed: 11, Duration: 60 * time.Millisecond, Quiet: true, Sites: true}
+	quiet := workload.Plain()
+	o := workload.Options{Seed: 11, Settings: &quiet, Duration: 60 * time.Millisecond, Sites: true}
 	calls, err := workload.Calls(o)
 	require.NoError(t, err)
 	require.Greater(t, calls, uint64(100))

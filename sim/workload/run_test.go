@@ -9,22 +9,28 @@ import (
 	"github.com/weirmq/weir/sim/workload"
 )
 
-// TestOneSeed runs a seed with crashes and faults, twice, and wants the same events both times.
-func TestOneSeedReplaysEventForEvent(t *testing.T) {
-	var log *os.File
+// TestASeedReplaysEventForEvent runs a seed with crashes and faults, twice, and wants the same events both times; and
+// once more from the plan that was recorded.
+func TestASeedReplaysEventForEvent(t *testing.T) {
+	o := workload.Options{Seed: 1, Sites: true, Record: true}
 	if testing.Verbose() {
-		log = os.Stderr
-	}
-	o := workload.Options{Seed: 1, Sites: true}
-	if log != nil {
-		o.Log = log
+		o.Log = os.Stderr
 	}
 	first := workload.Run(o)
 	require.NoError(t, first.Err)
 	t.Logf("%+v", first.Verdict)
 	t.Logf("hash=%016x events=%d ops=%d objects=%d restarts=%d crashes=%v fired=%v", first.Hash, first.Events,
 		first.Ops, first.Objects, first.Restarts, first.Crashes, first.Fired)
-	second := workload.Run(workload.Options{Seed: 1, Sites: true})
+	second := workload.Run(workload.Options{Seed: 1})
 	require.NoError(t, second.Err)
 	require.Equal(t, first.Hash, second.Hash)
+
+	text, err := first.Plan.Marshal()
+	require.NoError(t, err)
+	plan, err := workload.ParsePlan(text)
+	require.NoError(t, err)
+	require.Equal(t, *first.Plan, plan)
+	third := workload.Replay(plan, workload.Options{})
+	require.NoError(t, third.Err)
+	require.Equal(t, first.Hash, third.Hash)
 }

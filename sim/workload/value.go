@@ -27,9 +27,6 @@ func appendToken(dst []byte, v check.Value, pad int) []byte {
 	return dst
 }
 
-// valueOfScratch is a value of the scratch topic.
-func valueOfScratch(seq uint32) check.Value { return check.ValueOf(scratchID, seq) }
-
 // parseToken returns the value that b begins with.
 func parseToken(b []byte) (check.Value, bool) {
 	if len(b) < tokenBytes || !bytes.Equal(b[:4], tokenMagic) ||
@@ -37,37 +34,4 @@ func parseToken(b []byte) (check.Value, bool) {
 		return 0, false
 	}
 	return check.Value(binary.BigEndian.Uint64(b[4:])), true
-}
-
-// durableSet is every value whose token has been on synced media or in a completed put.
-type durableSet struct {
-	seen map[check.Value]bool
-	edge map[string][]byte // by file: the bytes just before the next write, should a token span two
-}
-
-func newDurableSet() *durableSet {
-	return &durableSet{seen: map[check.Value]bool{}, edge: map[string][]byte{}}
-}
-
-// scan adds the values whose tokens lie in b.
-func (s *durableSet) scan(b []byte) {
-	for {
-		i := bytes.Index(b, tokenMagic)
-		if i < 0 {
-			return
-		}
-		if v, ok := parseToken(b[i:]); ok {
-			s.seen[v] = true
-		}
-		b = b[i+len(tokenMagic):]
-	}
-}
-
-// scanWrite is scan for a write to a file whose writes may split a token between them, as a ring's does
-// where it wraps.
-func (s *durableSet) scanWrite(file string, b []byte) {
-	joined := append(s.edge[file], b[:min(len(b), tokenBytes-1)]...)
-	s.scan(joined)
-	s.scan(b)
-	s.edge[file] = append([]byte(nil), b[max(0, len(b)-tokenBytes+1):]...)
 }

@@ -10,15 +10,14 @@ import (
 	"github.com/weirmq/weir/host"
 )
 
-// fetch reads on from the actor's position in a partition, from the beginning now and then.
-func (a *actor) fetch(sc *host.Scope) {
-	p := a.partition()
-	if a.rng.IntN(40) == 0 {
-		a.positions[p] = 0
+// fetch reads on from the client's position in a partition, or from the beginning.
+func (a *actor) fetch(sc *host.Scope, o *Op) {
+	if o.Rewind {
+		a.positions[o.Partition] = 0
 	}
-	op := a.begin(check.Fetch, p)
-	op.Offset = a.positions[p]
-	part, err := a.sendFetch(sc, p, op.Offset, 1<<(10+a.rng.IntN(8)), int32(a.rng.IntN(300)))
+	op := a.begin(check.Fetch, o.Partition)
+	op.Offset = a.positions[o.Partition]
+	part, err := a.sendFetch(sc, topicName, o.Partition, op.Offset, o.MaxBytes, int32(o.Wait/1e6))
 	if err != nil {
 		return // a read that was not answered says nothing
 	}
@@ -27,29 +26,29 @@ func (a *actor) fetch(sc *host.Scope) {
 	case codeNotLeader, codeUnknownTopic, codeLeaderNotAvail, codeStorage:
 		return
 	default:
-		a.r.w.Fail(fmt.Errorf("fetch of client %d from %s at offset %d: unexpected error code %d",
-			a.id, op.Partition, op.Offset, part.ErrorCode))
+		a.r.fail(oracleAnswer, "fetch of client %d from %s at offset %d: unexpected error code %d",
+			a.id, op.Partition, op.Offset, part.ErrorCode)
 		return
 	}
 	records, next, err := parseRecords(part.RecordBatches, op.Offset)
 	if err != nil {
-		a.r.w.Fail(fmt.Errorf("fetch of client %d from %s at offset %d: %w", a.id, op.Partition, op.Offset, err))
+		a.r.fail(oracleAnswer, "fetch of client %d from %s at offset %d: %w", a.id, op.Partition, op.Offset, err)
 		return
 	}
 	op.Records = records
-	a.positions[p] = next
+	a.positions[o.Partition] = next
 	a.record(op, check.OK)
 }
 
 func (a *actor) sendFetch(
-	sc *host.Scope, p int32, offset int64, maxBytes, wait int32,
+	sc *host.Scope, topic string, p int32, offset int64, maxBytes, wait int32,
 ) (*kmsg.FetchResponseTopicPartition, error) {
 	req := kmsg.NewPtrFetchRequest()
 	req.SetVersion(7 + int16(a.id%6)) // up to 12: topics by name
 	req.MinBytes, req.MaxBytes, req.MaxWaitMillis = 1, maxBytes, wait
 	req.SessionEpoch = -1
 	t := kmsg.NewFetchRequestTopic()
-	t.Topic = topicName
+	t.Topic = topic
 	rp := kmsg.NewFetchRequestTopicPartition()
 	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes, rp.CurrentLeaderEpoch = p, offset, maxBytes, -1
 	t.Partitions = append(t.Partitions, rp)
@@ -65,8 +64,8 @@ func (a *actor) sendFetch(
 	return &topics[0].Partitions[0], nil
 }
 
-// parseRecords returns the records at or after from, and the offset behind the last batch. Every batch's
-// CRC is checked, as clients do.
+// parseRecords returns the records at or after from, and the offset behind the last batch. Every batch's CRC is
+// checked, as clients do.
 func parseRecords(data []byte, from int64) ([]check.Record, int64, error) {
 	var out []check.Record
 	next := from
@@ -103,10 +102,9 @@ func parseRecords(data []byte, from int64) ([]check.Record, int64, error) {
 }
 
 // listEnd asks for the high watermark, which must be linearizable.
-func (a *actor) listEnd(sc *host.Scope) {
-	p := a.partition()
-	op := a.begin(check.ListEnd, p)
-	r, err := a.sendListOffsets(sc, p, -1)
+func (a *actor) listEnd(sc *host.Scope, o *Op) {
+	op := a.begin(check.ListEnd, o.Partition)
+	r, err := a.sendListOffsets(sc, topicName, o.Partition, -1)
 	if err != nil || r.ErrorCode != 0 {
 		return
 	}
@@ -115,13 +113,13 @@ func (a *actor) listEnd(sc *host.Scope) {
 }
 
 func (a *actor) sendListOffsets(
-	sc *host.Scope, p int32, timestamp int64,
+	sc *host.Scope, topic string, p int32, timestamp int64,
 ) (*kmsg.ListOffsetsResponseTopicPartition, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.SetVersion(5 + int16(a.id%3))
 	req.ReplicaID = -1
 	t := kmsg.NewListOffsetsRequestTopic()
-	t.Topic = topicName
+	t.Topic = topic
 	rp := kmsg.NewListOffsetsRequestTopicPartition()
 	rp.Partition, rp.Timestamp, rp.CurrentLeaderEpoch = p, timestamp, -1
 	t.Partitions = append(t.Partitions, rp)
@@ -137,31 +135,14 @@ func (a *actor) sendListOffsets(
 	return &topics[0].Partitions[0], nil
 }
 
-// create creates a topic; true if it is there.
-func (a *actor) create(sc *host.Scope, name string, partitions int32) bool {
-	req := kmsg.NewPtrCreateTopicsRequest()
-	req.SetVersion(5)
-	req.TimeoutMillis = 2000
-	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, -1
-	req.Topics = append(req.Topics, t)
-	resp, err := a.wire.do(sc, req)
-	if err != nil {
-		return false
-	}
-	topics := resp.(*kmsg.CreateTopicsResponse).Topics
-	const topicAlreadyExists = 36
-	return len(topics) == 1 && (topics[0].ErrorCode == 0 || topics[0].ErrorCode == topicAlreadyExists)
-}
-
 // readLog reads a partition from its log start offset to its high watermark.
 func (a *actor) readLog(sc *host.Scope, p int32) (check.Log, error) {
 	log := check.Log{Partition: check.Partition{Topic: topicName, Index: p}}
-	start, err := a.sendListOffsets(sc, p, -2)
+	start, err := a.sendListOffsets(sc, topicName, p, -2)
 	if err != nil {
 		return log, err
 	}
-	end, err := a.sendListOffsets(sc, p, -1)
+	end, err := a.sendListOffsets(sc, topicName, p, -1)
 	if err != nil {
 		return log, err
 	}
@@ -171,7 +152,7 @@ func (a *actor) readLog(sc *host.Scope, p int32) (check.Log, error) {
 	log.Start = start.Offset
 	log.Values = make([]check.Value, end.Offset-start.Offset)
 	for at := start.Offset; at < end.Offset; {
-		r, err := a.sendFetch(sc, p, at, 1<<20, 100)
+		r, err := a.sendFetch(sc, topicName, p, at, 1<<20, 100)
 		if err != nil {
 			return log, err
 		}

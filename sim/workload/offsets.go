@@ -7,11 +7,9 @@ import (
 	"github.com/weirmq/weir/host"
 )
 
-// commit commits an offset of the run's group outside group management, a value that was never committed
-// before.
-func (a *actor) commit(sc *host.Scope) {
-	p := a.partition()
-	op := a.begin(check.Commit, p)
+// commit commits an offset of the run's group outside group management, a value that was never committed before.
+func (a *actor) commit(sc *host.Scope, o *Op) {
+	op := a.begin(check.Commit, o.Partition)
 	op.Group = groupName
 	a.seq++
 	op.Offset = int64(a.id)<<32 | int64(a.seq)
@@ -21,7 +19,7 @@ func (a *actor) commit(sc *host.Scope) {
 	t := kmsg.NewOffsetCommitRequestTopic()
 	t.Topic = topicName
 	rp := kmsg.NewOffsetCommitRequestTopicPartition()
-	rp.Partition, rp.Offset = p, op.Offset
+	rp.Partition, rp.Offset = o.Partition, op.Offset
 	t.Partitions = append(t.Partitions, rp)
 	req.Topics = append(req.Topics, t)
 	if !a.coordinated && !a.findCoordinator(sc) {
@@ -33,16 +31,11 @@ func (a *actor) commit(sc *host.Scope) {
 		return
 	}
 	topics := resp.(*kmsg.OffsetCommitResponse).Topics
-	if len(topics) != 1 || len(topics[0].Partitions) != 1 {
+	if len(topics) != 1 || len(topics[0].Partitions) != 1 || topics[0].Partitions[0].ErrorCode != 0 {
 		a.record(op, check.Unknown)
 		return
 	}
-	switch topics[0].Partitions[0].ErrorCode {
-	case 0:
-		a.record(op, check.OK)
-	default:
-		a.record(op, check.Unknown)
-	}
+	a.record(op, check.OK)
 }
 
 // findCoordinator makes the broker create the offsets topic.
@@ -56,15 +49,14 @@ func (a *actor) findCoordinator(sc *host.Scope) bool {
 }
 
 // fetchCommitted reads the group's committed offset, which must be linearizable.
-func (a *actor) fetchCommitted(sc *host.Scope) {
-	p := a.partition()
-	op := a.begin(check.FetchCommitted, p)
+func (a *actor) fetchCommitted(sc *host.Scope, o *Op) {
+	op := a.begin(check.FetchCommitted, o.Partition)
 	op.Group = groupName
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(5 + int16(a.id%3))
 	req.Group = groupName
 	t := kmsg.NewOffsetFetchRequestTopic()
-	t.Topic, t.Partitions = topicName, []int32{p}
+	t.Topic, t.Partitions = topicName, []int32{o.Partition}
 	req.Topics = append(req.Topics, t)
 	resp, err := a.wire.do(sc, req)
 	if err != nil {

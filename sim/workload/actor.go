@@ -1,0 +1,110 @@
+package workload
+
+import (
+	"fmt"
+
+	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/host"
+)
+
+const (
+	topicName = "orders"
+	groupName = "billing"
+)
+
+// actor is one client of a run: its connection, what it knows, and what it has done. It decides nothing: its
+// operations are in the plan.
+type actor struct {
+	r    *run
+	id   int32
+	h    host.Host
+	wire wireClient
+	ops  []Op   // still to do
+	seq  uint32 // of its values
+
+	coordinated bool // the offsets topic is there
+
+	producerID int64 // -1: none yet, or not idempotent
+	epoch      int16
+	sequence   map[int32]int32 // next sequence by partition
+	positions  map[int32]int64 // next offset to fetch by partition
+}
+
+func (r *run) newActor(h host.Host, id int32) *actor {
+	return &actor{
+		r: r, id: id, h: h, producerID: -1,
+		wire:     wireClient{h: h, addr: nodeAddr, id: fmt.Sprintf("sim-%d", id), timeout: requestTimeout},
+		sequence: map[int32]int32{}, positions: map[int32]int64{},
+	}
+}
+
+// loop does the client's operations, each at its time or as soon as the one before is over.
+func (a *actor) loop(sc *host.Scope) {
+	for i := range a.ops {
+		op := &a.ops[i]
+		if wait := a.r.began + op.At - a.r.w.Now(); wait > 0 && a.h.Sleep(sc, wait.Sub(0)) != nil {
+			break
+		}
+		if a.r.over || sc.Err() != nil {
+			break
+		}
+		a.wire.timeout, a.wire.slow = op.Patience, op.Slow
+		a.do(sc, op)
+		a.r.ops++
+	}
+	a.wire.drop()
+	a.r.running--
+}
+
+func (a *actor) do(sc *host.Scope, op *Op) {
+	switch op.Kind {
+	case OpProduce:
+		a.produce(sc, op)
+	case OpFetch:
+		a.fetch(sc, op)
+	case OpListEnd:
+		a.listEnd(sc, op)
+	case OpCommit:
+		a.commit(sc, op)
+	case OpFetchCommitted:
+		a.fetchCommitted(sc, op)
+	case OpCreateTopic:
+		a.create(sc, adminTopic, adminPartitions)
+	case OpFillTopic:
+		a.fill(sc, op)
+	case OpDeleteTopic:
+		a.deleteTopic(sc, adminTopic)
+	default:
+		a.r.w.Fail(fmt.Errorf("the plan has an operation %q", op.Kind))
+	}
+}
+
+// now is the time that all clients of a history share.
+func (a *actor) now() int64 { return int64(a.r.w.Now()) }
+
+func (a *actor) begin(kind check.Kind, partition int32) check.Op {
+	return check.Op{Kind: kind, Client: a.id, Call: a.now(),
+		Partition: check.Partition{Topic: topicName, Index: partition}}
+}
+
+// record ends an operation and keeps it.
+func (a *actor) record(op check.Op, outcome check.Outcome) {
+	op.Outcome, op.Return = outcome, a.now()
+	if outcome == check.Unknown {
+		op.Return = check.NoReturn
+	}
+	a.r.history.Ops = append(a.r.history.Ops, op)
+}
+
+// Error codes that a run meets.
+const (
+	codeOutOfRange     = 1
+	codeUnknownTopic   = 3
+	codeLeaderNotAvail = 5
+	codeNotLeader      = 6
+	codeTimedOut       = 7
+	codeTopicExists    = 36
+	codeOutOfOrder     = 45
+	codeStorage        = 56
+	codeUnknownLeader  = 75
+)

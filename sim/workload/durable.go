@@ -1,0 +1,73 @@
+package workload
+
+import (
+	"bytes"
+
+	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/host"
+)
+
+// durableSet knows, for every value, when its token was first on synced media or in a completed put. It is told by
+// the simulated disk and store, not by the broker.
+type durableSet struct {
+	since map[int32][]host.Time // by client and sequence; 0 = never
+	edge  map[string][]byte     // by file: the bytes just before the next write, should a token span two
+}
+
+func newDurableSet() *durableSet {
+	return &durableSet{since: map[int32][]host.Time{}, edge: map[string][]byte{}}
+}
+
+// at returns when the value was first durable, 0 for never.
+func (s *durableSet) at(v check.Value) host.Time {
+	list := s.since[int32(v>>32)]
+	if i := int(uint32(v)); i < len(list) {
+		return list[i]
+	}
+	return 0
+}
+
+func (s *durableSet) add(v check.Value, now host.Time) {
+	client, i := int32(v>>32), int(uint32(v))
+	list := s.since[client]
+	for len(list) <= i {
+		list = append(list, 0)
+	}
+	if list[i] == 0 {
+		list[i] = max(1, now)
+	}
+	s.since[client] = list
+}
+
+// scan adds the values whose tokens lie in b.
+func (s *durableSet) scan(b []byte, now host.Time) {
+	for {
+		i := bytes.Index(b, tokenMagic)
+		if i < 0 {
+			return
+		}
+		if v, ok := parseToken(b[i:]); ok {
+			s.add(v, now)
+		}
+		b = b[i+len(tokenMagic):]
+	}
+}
+
+// scanWrite is scan for a write to a file whose writes may split a token between them, as a ring's does
+// where it wraps.
+func (s *durableSet) scanWrite(file string, b []byte, now host.Time) {
+	joined := append(s.edge[file], b[:min(len(b), tokenBytes-1)]...)
+	s.scan(joined, now)
+	s.scan(b, now)
+	s.edge[file] = append(s.edge[file][:0], b[max(0, len(b)-tokenBytes+1):]...)
+}
+
+// acknowledged is called when a client hears that its batch is in the log: it must be durable then.
+func (r *run) acknowledged(op *check.Op) {
+	for _, v := range op.Values {
+		if r.durable.at(v) == 0 {
+			r.fail(oracleAcked, "%s of %s at offset %d was acknowledged and is on no synced medium", v, op.Partition,
+				op.Offset)
+		}
+	}
+}

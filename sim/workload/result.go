@@ -1,0 +1,84 @@
+package workload
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/sim"
+)
+
+// Result is what a run came to.
+type Result struct {
+	Seed     uint64
+	Hash     uint64
+	Events   uint64
+	Virtual  time.Duration
+	Ops      int // operations that clients carried out, answered or not
+	Verdict  *check.Verdict
+	Fired    []sim.FaultCount
+	Crashes  []string // "place when" of each crash at an I/O call
+	Objects  int      // objects put
+	Restarts int
+	Settings Settings
+	Plan     *Plan // with Options.Record: the run as a plan that Replay takes
+	History  *check.History
+
+	Err    error     // why the run failed; nil if it passed
+	Oracle string    // what found the first failure, such as "history:Lost" or "online:AckedDurable"; "" if it passed
+	At     host.Time // when it was found
+}
+
+// OracleError is a failure with the name of what found it.
+type OracleError struct {
+	Oracle string
+	Err    error
+}
+
+func (e *OracleError) Error() string { return e.Oracle + ": " + e.Err.Error() }
+
+// Unwrap returns the failure without the name.
+func (e *OracleError) Unwrap() error { return e.Err }
+
+// The oracles that are not named by their findings.
+const (
+	oracleAcked    = "online:AckedDurable"
+	oracleAnswer   = "online:Answer" // an answer that no client may ever get
+	oracleLiveness = "liveness"
+	oracleReadBack = "readback"
+	oracleOrphans  = "store:Orphans"
+	oracleExit     = "exit" // the node ended by itself without a fault that ends it
+	oraclePanic    = "panic"
+	oracleWorld    = "world" // a deadlock, a livelock, the limit of virtual time
+)
+
+// blame returns err as the finding of an oracle.
+func blame(oracle, format string, args ...any) error {
+	return &OracleError{Oracle: oracle, Err: fmt.Errorf(format, args...)}
+}
+
+// fail ends the run with the finding of an oracle.
+func (r *run) fail(oracle, format string, args ...any) { r.w.Fail(blame(oracle, format, args...)) }
+
+// oracleOf names what found err.
+func oracleOf(err error) string {
+	var named *OracleError
+	var panicked *sim.PanicError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &named):
+		return named.Oracle
+	case errors.As(err, &panicked):
+		text := fmt.Sprint(panicked.Value)
+		if rest, ok := strings.CutPrefix(text, "invariant "); ok {
+			name, _, _ := strings.Cut(rest, ":")
+			return "invariant:" + name
+		}
+		return oraclePanic
+	}
+	return oracleWorld
+}
