@@ -147,30 +147,30 @@ var infos = [kindCount]Info{
 	},
 	PacketDelay: {
 		ID: "N1.delay", On: OnLink, When: "a message",
-		Shortest: 1 * time.Millisecond, Longest: 5 * time.Second,
+		Shortest: 1 * time.Millisecond, Longest: 5 * time.Second, Real: true,
 	},
-	PacketDrop:   {ID: "N1.drop", On: OnLink, When: "a message"},
+	PacketDrop:   {ID: "N1.drop", On: OnLink, When: "a message", Real: true},
 	PacketRepeat: {ID: "N1.repeat", On: OnLink, When: "a request whose answer did not come"},
 	Partition: {
 		ID: "N2.partition", On: OnLink, When: "its time",
-		Window: true, Shortest: 100 * time.Millisecond, Longest: 30 * time.Second,
+		Window: true, Shortest: 100 * time.Millisecond, Longest: 30 * time.Second, Real: true,
 	},
 	CutOneWay: {
 		ID: "N2.one-way", On: OnLink, When: "its time",
-		Window: true, Shortest: 100 * time.Millisecond, Longest: 30 * time.Second,
+		Window: true, Shortest: 100 * time.Millisecond, Longest: 30 * time.Second, Real: true,
 	},
 	Clog: {
 		ID: "N3.clog", On: OnLink, When: "its time",
-		Window: true, Shortest: 10 * time.Millisecond, Longest: 10 * time.Second,
+		Window: true, Shortest: 10 * time.Millisecond, Longest: 10 * time.Second, Real: true,
 	},
 	SlowLink: {
 		ID: "N3.slow-link", On: OnLink, When: "its time",
-		Window: true, Shortest: 100 * time.Millisecond, Longest: 10 * time.Second,
+		Window: true, Shortest: 100 * time.Millisecond, Longest: 10 * time.Second, Real: true,
 	},
 	HalfOpen:      {ID: "N4.half-open", On: OnLink, When: "a machine dies with the connection open"},
-	ResetMidway:   {ID: "N4.reset", On: OnLink, When: "a message"},
-	AcceptHang:    {ID: "N4.accept-hang", On: OnLink, When: "a connection is made"},
-	DialRefused:   {ID: "N4.refused", On: OnLink, When: "a dial"},
+	ResetMidway:   {ID: "N4.reset", On: OnLink, When: "a message", Real: true},
+	AcceptHang:    {ID: "N4.accept-hang", On: OnLink, When: "a connection is made", Real: true},
+	DialRefused:   {ID: "N4.refused", On: OnLink, When: "a dial", Real: true},
 	StoreThrottle: {ID: "O1.throttle", On: OnStore, When: "a store call", Real: true},
 	StoreStorm: {
 		ID: "O1.storm", On: OnStore, When: "its time",
@@ -213,7 +213,7 @@ var infos = [kindCount]Info{
 	},
 	ClockDrift: {
 		ID: "C1.drift", On: OnMachine, When: "its time",
-		Window: true, Real: true, Shortest: time.Second, Longest: time.Hour,
+		Window: true, Shortest: time.Second, Longest: time.Hour,
 	},
 	ClockStep: {ID: "C1.step", On: OnMachine, When: "its time: the first look at the wall clock", Real: true},
 	ClockStrobe: {
@@ -229,7 +229,7 @@ var infos = [kindCount]Info{
 	Wipe:          {ID: "P2.wipe", On: OnVolume, When: "the machine is down", Promise: Beyond},
 	SwapVolumes:   {ID: "P2.swap", On: OnVolume, When: "the machine is down", Promise: Beyond},
 	Usurp:         {ID: "C2.usurp", On: OnMachine, When: "the machine is paused"},
-	Buggify:       {ID: "P7.buggify", On: OnSite, When: "the code passes the site"},
+	Buggify:       {ID: "P7.buggify", On: OnSite, When: "the code passes the site", Real: true},
 	TinySettings:  {ID: "P7.tiny", On: OnMachine, When: "the machine starts"},
 	Backpressure:  {ID: "P7.backpressure", On: OnMachine, When: "an append that waits; a plan cannot cause it"},
 	SameSequence:  {ID: "K1.same-sequence", On: OnClient, When: "a produce is answered, or is not"},

@@ -15,6 +15,7 @@ type Schedule struct {
 	windows []int                // indices of the windows, in that order
 	strikes [kindCount]*lanes    // of the steps that are no windows
 	spans   [kindCount][]*window // the windows of a kind
+	carried int                  // how many steps have fired
 }
 
 // pending is a step and what became of it.
@@ -104,8 +105,16 @@ func (s *Schedule) Strikes(now host.Time, target string, kind Kind) (Step, bool)
 	if hit < 0 {
 		return Step{}, false
 	}
-	s.steps[hit].fired = true
-	return s.steps[hit].step, true
+	return s.fire(hit), true
+}
+
+// fire marks a step as fired and returns it.
+func (s *Schedule) fire(i int) Step {
+	if p := &s.steps[i]; !p.fired {
+		p.fired = true
+		s.carried++
+	}
+	return s.steps[i].step
 }
 
 // count counts one opportunity in l and returns the earliest of hit and the steps that strike it.
@@ -161,8 +170,7 @@ func (s *Schedule) Active(now host.Time, target string, kind Kind) (Step, bool) 
 			break
 		}
 		if now < w.to && (w.target == target || w.target == Any) {
-			s.steps[w.index].fired = true
-			return s.steps[w.index].step, true
+			return s.fire(w.index), true
 		}
 	}
 	return Step{}, false
@@ -172,7 +180,7 @@ func (s *Schedule) Active(now host.Time, target string, kind Kind) (Step, bool) 
 func (s *Schedule) Carried(step Step) {
 	for i := range s.steps {
 		if s.steps[i].step == step && !s.steps[i].fired {
-			s.steps[i].fired = true
+			s.fire(i)
 			return
 		}
 	}
@@ -190,4 +198,18 @@ func (s *Schedule) Unfired() Plan {
 		}
 	}
 	return list
+}
+
+// Wants reports whether a step of this kind may still strike this target.
+func (s *Schedule) Wants(target string, kind Kind) bool {
+	if !s.Has(kind) {
+		return false
+	}
+	for i := range s.steps {
+		p := &s.steps[i]
+		if !p.fired && p.step.Kind == kind && (p.step.Target == target || p.step.Target == Any) {
+			return true
+		}
+	}
+	return false
 }
