@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"strconv"
 )
@@ -19,30 +18,11 @@ func (v Value) String() string {
 	return "c" + strconv.FormatUint(uint64(v>>32), 10) + "#" + strconv.FormatUint(uint64(v&math.MaxUint32), 10)
 }
 
-// Kind says what an operation asked for.
-type Kind string
-
-// The operations of a client. The words stand in history files; never change them.
-const (
-	Produce        Kind = "produce"
-	Fetch          Kind = "fetch"
-	ListEnd        Kind = "list-end" // ListOffsets(latest): the high watermark
-	Commit         Kind = "commit"
-	FetchCommitted Kind = "fetch-committed"
-)
-
-// Outcome says what the client knows of an operation's effect.
-type Outcome string
-
-// The outcomes. The words stand in history files; never change them.
-const (
-	OK      Outcome = "ok"      // the answer said so
-	Failed  Outcome = "failed"  // definite: it had and will have no effect
-	Unknown Outcome = "unknown" // no answer, or one that leaves it open
-)
-
 // NoReturn is the Return of an operation that never ended.
 const NoReturn = math.MaxInt64
+
+// NoMark is a mark of a fetch that its answer did not tell.
+const NoMark = -1
 
 // Partition names one log.
 type Partition struct {
@@ -64,7 +44,8 @@ type Record struct {
 }
 
 // Op is one operation of one client, from its call to its answer. All times are
-// nanoseconds of one clock that every client of the history shares.
+// nanoseconds of one clock that every client of the history shares. Fields that a
+// kind does not name are zero.
 type Op struct {
 	Kind    Kind    `json:"op"`
 	Outcome Outcome `json:"outcome"`
@@ -74,8 +55,10 @@ type Op struct {
 	Partition
 
 	// Offset is the base offset that an acknowledged produce got, the offset that a
-	// fetch asked for, the end that ListEnd returned, or the committed offset (-1:
-	// none) of Commit and FetchCommitted.
+	// fetch asked for, the end that ListEnd returned, the committed offset (-1: none)
+	// of Commit and FetchCommitted, the value (-1: none) of WriteKey and ReadKey. Of a
+	// DeleteRecords it is the low watermark answered, or, without an answer, the offset
+	// asked for (-1: the high watermark).
 	Offset int64 `json:"offset"`
 
 	// Values are the records of a produce, in the order of its batch. A produce is
@@ -87,19 +70,67 @@ type Op struct {
 	// each attempt may have been appended.
 	Attempts int `json:"attempts,omitempty"`
 
+	// ProducerID and ProducerEpoch are what InitProducer was given and an idempotent
+	// produce carried. They count for a produce whose NextSequence is known.
+	ProducerID    int64 `json:"producer_id,omitempty"`
+	ProducerEpoch int16 `json:"producer_epoch,omitempty"`
+	// NextSequence is the sequence after the batch's last record: base sequence plus
+	// len(Values). 0: not known, and the batch's sequence is not judged.
+	NextSequence int32 `json:"next_sequence,omitempty"`
+
 	// Records are what a fetch returned at Offset and above. Records of its first
 	// batch below Offset are dropped, as every client does.
 	Records []Record `json:"records,omitempty"`
+	// The marks of a fetch's answer, NoMark where it had none. A history none of whose
+	// fetches has a mark above zero is taken to carry no marks.
+	HighWatermark int64 `json:"-"`
+	LogStart      int64 `json:"-"`
+	LastStable    int64 `json:"-"`
+	// ReadCommitted is a fetch's isolation level.
+	ReadCommitted bool `json:"read_committed,omitempty"`
+	// Session numbers the stretches in which a consumer reads on: from one fetch of a
+	// client to its next of the same partition and session, each record comes once and
+	// in order. A new one begins with every Assign and every seek. 0: no session, the
+	// fetch follows from nothing. A fetch of a group's member names its Group.
+	Session int `json:"session,omitempty"`
 
-	Group string `json:"group,omitempty"` // of Commit and FetchCommitted
+	Group      string `json:"group,omitempty"`
+	Member     string `json:"member,omitempty"`     // member id, of Join, Sync and Commit
+	Generation int32  `json:"generation,omitempty"` // of Join, Sync and Commit; below 1: none
+	// Leader is the member that a Join's answer names as leader. Leave it out where
+	// static members may replace each other within a generation.
+	Leader string `json:"leader,omitempty"`
+
+	// Partitions is how many a CreateTopic asked for, and a DescribeTopic saw; 0: there
+	// is no such topic.
+	Partitions int32 `json:"partitions,omitempty"`
+
+	// Txn is shared by the operations of one transaction; 0: none. Abort is how its
+	// TxnEnd ends it.
+	Txn   int64 `json:"txn,omitempty"`
+	Abort bool  `json:"abort,omitempty"`
+
+	// Code is Kafka's error code of an operation that was refused.
+	Code int16 `json:"code,omitempty"`
 }
+
+// Span is the offsets from From up to, and without, To.
+type Span struct{ From, To int64 }
 
 // Log is a partition as it was read back at the end: Values[i] is at offset
 // Start+i, zero where an offset holds no record of a client.
 type Log struct {
 	Partition
-	Start  int64   `json:"start"` // log start offset; what lies below cannot be judged
+	Start  int64   `json:"start"` // log start offset
 	Values []Value `json:"log"`
+
+	// Offline are offsets that weir itself reports as damaged. They excuse what is
+	// missing there, and nothing else, where the History is Beyond the promise.
+	Offline []Span `json:"offline,omitempty"`
+	// Deleted is the ledger of what was removed below Start: by retention, or by a
+	// DeleteRecords that is not among the operations. What lies below Start and is
+	// neither here nor below a DeleteRecords is lost.
+	Deleted []Span `json:"deleted,omitempty"`
 }
 
 // End is the offset after the last.
@@ -113,55 +144,26 @@ func (l *Log) at(offset int64) Value {
 	return l.Values[offset-l.Start]
 }
 
+// Durable is when a value was on a synced medium for the first time.
+type Durable struct {
+	Value Value
+	At    int64
+}
+
 // History is everything that clients did and what was left at the end: one Log
 // for each partition that an operation names.
 type History struct {
 	Ops  []Op
 	Logs []Log
-}
 
-// offsetMax leaves room for positions, which are twice an offset and one more.
-const offsetMax = 1 << 60
-
-func (l *Log) validate() error {
-	if l.Start < 0 || l.Start > offsetMax {
-		return fmt.Errorf("log starts at %d", l.Start)
-	}
-	return nil
-}
-
-// validate returns what is wrong with the operation by itself.
-func (o *Op) validate() error {
-	switch o.Outcome {
-	case OK, Failed, Unknown:
-	default:
-		return fmt.Errorf("outcome %q", o.Outcome)
-	}
-	if o.Offset < noOffset || o.Offset > offsetMax {
-		return fmt.Errorf("offset %d", o.Offset)
-	}
-	for _, r := range o.Records {
-		if r.Offset < 0 || r.Offset > offsetMax {
-			return fmt.Errorf("record at offset %d", r.Offset)
-		}
-	}
-	if o.Call > o.Return && o.Outcome != Unknown {
-		return fmt.Errorf("returned at %d before its call at %d", o.Return, o.Call)
-	}
-	switch o.Kind {
-	case Produce:
-		if len(o.Values) == 0 {
-			return fmt.Errorf("produce without values")
-		}
-	case Commit, FetchCommitted:
-		if o.Group == "" {
-			return fmt.Errorf("%s without a group", o.Kind)
-		}
-	case Fetch, ListEnd:
-	default:
-		return fmt.Errorf("operation %q", o.Kind)
-	}
-	return nil
+	// DurableAt is given by who can look at the disks, in any order: nothing may be
+	// shown before it is durable. Empty: nobody looked, and this is not judged.
+	DurableAt []Durable
+	// Recoveries are the times at which a broker served again after a crash.
+	Recoveries []int64
+	// Beyond declares that more damage was done than is promised to be survived: what
+	// weir reports as Offline is excused, and nothing else.
+	Beyond bool
 }
 
 // end is the offset after the last one that a fetch saw.
@@ -171,3 +173,6 @@ func (o *Op) end() int64 {
 	}
 	return o.Offset
 }
+
+// isRead tells whether the operation saw the log: an answered Fetch or ListEnd.
+func (o *Op) isRead() bool { return o.Outcome == OK && (o.Kind == Fetch || o.Kind == ListEnd) }

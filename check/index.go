@@ -68,8 +68,8 @@ func (x *index) addOp(i int, v *Verdict) {
 		v.add(Malformed, op.Partition, []int{i}, "operation %d: %v", i, err)
 		return
 	}
-	if op.Kind == Commit || op.Kind == FetchCommitted {
-		return // registers; they have no log
+	if op.Kind.nature() != ofLog {
+		return // registers and sessions; they have no log
 	}
 	n, known := x.number[op.Partition]
 	if !known {

@@ -7,36 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
-// A history file is JSON, one value a line: the header, then operations and logs
-// in any order. docs/format/history.md draws it.
+// A history file is JSON, one value a line: the header, then operations, logs and
+// the rest in any order. docs/format/history.md draws it.
 const (
 	formatName    = "weir-history" // persisted; never change
-	formatVersion = 1              // persisted; raise it when an old reader would misjudge
+	formatVersion = 2              // persisted; raise it when an old reader would misjudge
 	lineBytesMax  = 64 << 20       // one final log is one line
+	durableMax    = 10_000         // entries of DurableAt a line
 )
 
 type header struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
-}
-
-// MarshalJSON writes a record as [offset, value].
-func (r Record) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, "[%d,%d]", r.Offset, uint64(r.Value)), nil
-}
-
-// UnmarshalJSON reads a record written by MarshalJSON.
-func (r *Record) UnmarshalJSON(p []byte) error {
-	var pair []json.Number
-	if err := json.Unmarshal(p, &pair); err != nil {
-		return err
-	}
-	if len(pair) != 2 {
-		return fmt.Errorf("a record has an offset and a value, not %d numbers", len(pair))
-	}
-	return errors.Join(json.Unmarshal([]byte(pair[0]), &r.Offset), json.Unmarshal([]byte(pair[1]), &r.Value))
 }
 
 // Encode writes the history, header first. Equal histories give equal bytes.
@@ -46,8 +31,13 @@ func Encode(w io.Writer, h *History) error {
 	if err := enc.Encode(header{formatName, formatVersion}); err != nil {
 		return fmt.Errorf("write history: %w", err)
 	}
+	if h.Beyond || len(h.Recoveries) > 0 {
+		if err := enc.Encode(runLine{run{h.Beyond, h.Recoveries}}); err != nil {
+			return fmt.Errorf("write history: %w", err)
+		}
+	}
 	for i := range h.Ops {
-		if err := enc.Encode(&h.Ops[i]); err != nil {
+		if err := enc.Encode(lineOf(&h.Ops[i])); err != nil {
 			return fmt.Errorf("write operation %d: %w", i, err)
 		}
 	}
@@ -56,19 +46,30 @@ func Encode(w io.Writer, h *History) error {
 			return fmt.Errorf("write log of %s: %w", h.Logs[i].Partition, err)
 		}
 	}
+	for chunk := range slices.Chunk(h.DurableAt, durableMax) {
+		if err := enc.Encode(durableLine{chunk}); err != nil {
+			return fmt.Errorf("write durable values: %w", err)
+		}
+	}
 	return out.Flush()
 }
 
-// Decode reads a history that Encode wrote. An error is ErrFormat with the line,
-// or the reader's own.
+// Decode reads a history that Encode wrote, of this version or an older one. An
+// error is ErrFormat with the line, or the reader's own.
 func Decode(r io.Reader) (*History, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), lineBytesMax)
-	h := &History{}
+	d := decoder{h: &History{}}
 	n := 0
 	for lines.Scan() {
 		n++
-		if err := h.decodeLine(n, lines.Bytes()); err != nil {
+		err := error(nil)
+		if n == 1 {
+			err = d.header(lines.Bytes())
+		} else {
+			err = d.line(lines.Bytes())
+		}
+		if err != nil {
 			return nil, fmt.Errorf("line %d: %w: %w", n, ErrFormat, err)
 		}
 	}
@@ -78,49 +79,86 @@ func Decode(r io.Reader) (*History, error) {
 	if n == 0 {
 		return nil, fmt.Errorf("empty file: %w", ErrFormat)
 	}
-	return h, nil
+	return d.h, nil
 }
 
-func (h *History) decodeLine(n int, line []byte) error {
-	if n == 1 {
-		var head header
-		if err := json.Unmarshal(line, &head); err != nil {
-			return err
-		}
-		if head.Format != formatName || head.Version < 1 || head.Version > formatVersion {
-			return fmt.Errorf("format %q version %d, want %q up to %d", head.Format, head.Version, formatName, formatVersion)
-		}
-		return nil
+type decoder struct {
+	h       *History
+	version int
+}
+
+func (d *decoder) header(line []byte) error {
+	var head header
+	if err := json.Unmarshal(line, &head); err != nil {
+		return err
 	}
+	if head.Format != formatName || head.Version < 1 || head.Version > formatVersion {
+		return fmt.Errorf("format %q version %d, want %q up to %d", head.Format, head.Version, formatName, formatVersion)
+	}
+	d.version = head.Version
+	return nil
+}
+
+func (d *decoder) line(line []byte) error {
 	var kind struct {
-		Op  *Kind           `json:"op"`
-		Log json.RawMessage `json:"log"`
+		Op      *Kind           `json:"op"`
+		Log     json.RawMessage `json:"log"`
+		Run     json.RawMessage `json:"run"`
+		Durable json.RawMessage `json:"durable"`
 	}
 	if err := json.Unmarshal(line, &kind); err != nil {
 		return err
 	}
-	switch {
-	case kind.Op != nil && kind.Log == nil:
-		var op Op
-		if err := strictly(line, &op); err != nil {
-			return err
+	kinds := 0
+	for _, is := range []bool{kind.Op != nil, kind.Log != nil, kind.Run != nil, kind.Durable != nil} {
+		if is {
+			kinds++
 		}
-		if err := op.validate(); err != nil {
-			return err
-		}
-		h.Ops = append(h.Ops, op)
-	case kind.Log != nil && kind.Op == nil:
-		var log Log
-		if err := strictly(line, &log); err != nil {
-			return err
-		}
-		if err := log.validate(); err != nil {
-			return err
-		}
-		h.Logs = append(h.Logs, log)
-	default:
-		return errors.New("neither an operation nor a log")
 	}
+	switch {
+	case kinds != 1:
+		return errors.New("neither an operation nor a log, nor one of the rest")
+	case kind.Op != nil:
+		return d.op(line)
+	case kind.Log != nil:
+		return d.log(line)
+	case kind.Durable != nil:
+		var durable durableLine
+		err := strictly(line, &durable)
+		d.h.DurableAt = append(d.h.DurableAt, durable.Durable...)
+		return err
+	default:
+		var in runLine
+		err := strictly(line, &in)
+		d.h.Beyond, d.h.Recoveries = in.Run.Beyond, in.Run.Recoveries
+		return err
+	}
+}
+
+func (d *decoder) op(line []byte) error {
+	var op Op
+	if err := op.decode(line); err != nil {
+		return err
+	}
+	if err := op.validate(); err != nil {
+		return err
+	}
+	d.h.Ops = append(d.h.Ops, op)
+	return nil
+}
+
+func (d *decoder) log(line []byte) error {
+	var log Log
+	if err := strictly(line, &log); err != nil {
+		return err
+	}
+	if err := log.validate(); err != nil {
+		return err
+	}
+	if d.version == 1 && log.Start > 0 {
+		log.Deleted = []Span{{0, log.Start}} // version 1 kept no ledger, and did not judge what lies below
+	}
+	d.h.Logs = append(d.h.Logs, log)
 	return nil
 }
 

@@ -21,7 +21,8 @@ func put(client int32, call, ret, base int64, seqs ...uint32) Op {
 
 // get is a fetch from an offset that returned these values side by side.
 func get(call, ret, from int64, values ...Value) Op {
-	op := Op{Kind: Fetch, Outcome: OK, Client: 9, Call: call, Return: ret, Partition: orders, Offset: from}
+	op := Op{Kind: Fetch, Outcome: OK, Client: 9, Call: call, Return: ret, Partition: orders, Offset: from,
+		HighWatermark: NoMark, LogStart: NoMark, LastStable: NoMark}
 	for i, value := range values {
 		op.Records = append(op.Records, Record{from + int64(i), value})
 	}

@@ -93,7 +93,7 @@ func (x *index) linear(n int, v *Verdict) {
 	}
 	l.appends(x.h, x.resolve(n))
 	for _, i := range p.ops {
-		if op := &x.h.Ops[i]; op.Kind != Produce && op.Outcome == OK {
+		if op := &x.h.Ops[i]; op.isRead() {
 			l.read(i, op)
 		}
 	}

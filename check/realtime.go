@@ -42,7 +42,7 @@ func (s *sweeper) realTime(appends []Append) {
 		}
 	}
 	for _, i := range s.p.ops {
-		if op := &s.x.h.Ops[i]; op.Kind != Produce && op.Outcome == OK && !s.bad[i] {
+		if op := &s.x.h.Ops[i]; op.isRead() && !s.bad[i] {
 			spans = append(spans, readSpan(i, op))
 		}
 	}

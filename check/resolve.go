@@ -69,7 +69,7 @@ func (x *index) clamp(p *part, appends []Append) {
 		}
 	}
 	for _, i := range p.ops {
-		if op := &x.h.Ops[i]; op.Kind != Produce && op.Outcome == OK {
+		if op := &x.h.Ops[i]; op.isRead() {
 			seen = append(seen, witness{readSpan(i, op).lo, op.Return})
 		}
 	}
