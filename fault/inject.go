@@ -70,7 +70,8 @@ func CheckReal(p Plan, machine string) error {
 		case !info.Real:
 			unreal, kinds = append(unreal, s), appendOnce(kinds, info.ID)
 		case !onMachine(s, machine):
-			lost, targets = append(lost, s), appendOnce(targets, info.ID+" on "+formatTarget(s.Target))
+			lost, targets = append(lost, s), appendOnce(targets, fmt.Sprintf("%s strikes %s, not %s",
+				info.ID, info.On.example(machine), formatTarget(s.Target)))
 		}
 	}
 	switch {
@@ -78,9 +79,7 @@ func CheckReal(p Plan, machine string) error {
 		return &UnsuitedError{unreal, "a real process cannot carry out " + strings.Join(kinds, ", ") +
 			"; leave these steps out, or run the plan with weir sim replay"}
 	case len(lost) > 0:
-		return &UnsuitedError{lost, fmt.Sprintf("nothing here is struck by %s; targets are %s, a volume such as "+
-			"%s:wal, a link such as clients>%s, store, or %s for any", strings.Join(targets, ", "), machine, machine,
-			machine, Any)}
+		return &UnsuitedError{lost, strings.Join(targets, "; ")}
 	}
 	return nil
 }
@@ -111,6 +110,15 @@ func onMachine(s Step, machine string) bool {
 		return s.Target == StoreTarget
 	}
 	return s.Kind.Info().On == OnSite
+}
+
+// example says how a target reads.
+func (t Target) example(machine string) string {
+	return [...]string{
+		OnMachine: "the machine " + machine, OnVolume: "a volume such as " + machine + ":wal",
+		OnLink: "a link such as clients>" + machine, OnStore: StoreTarget,
+		OnSite: "a place in the code", OnClient: "a client",
+	}[t]
 }
 
 // StoreTarget is the target of steps that strike the object store.

@@ -29,6 +29,9 @@ type serverConfig struct {
 	ObjStore  string        // file with the Thanos objstore YAML; "" = file system under Data
 	Auto      bool          // create topics that clients ask for
 
+	FaultPlan   string // file with the faults to inject; "" = none
+	AllowFaults bool   // on the command line only: nobody inherits it from a file or an environment
+
 	file string
 }
 
@@ -50,6 +53,8 @@ func (c *serverConfig) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.ObjStore, "objstore-config", "",
 		"FILE with the object store in Thanos YAML (default: files under --data)")
 	f.BoolVar(&c.Auto, "auto-create-topics", true, "create a topic when a client asks for it")
+	f.StringVar(&c.FaultPlan, "fault-plan", "", "FILE with faults to inject on purpose, for tests; needs --allow-faults")
+	f.BoolVar(&c.AllowFaults, "allow-faults", false, "let --fault-plan do its damage; only as a flag")
 	f.StringVar(&c.file, "config", "", "FILE with these settings in YAML, same names")
 }
 
@@ -67,7 +72,7 @@ func (c *serverConfig) load(f *pflag.FlagSet) error {
 	}
 	var bad error
 	f.VisitAll(func(fl *pflag.Flag) {
-		if fl.Changed || fl.Name == "config" || fl.Name == "help" || bad != nil {
+		if fl.Changed || flagOnly[fl.Name] || bad != nil {
 			return
 		}
 		name := "WEIR_" + strings.ToUpper(strings.ReplaceAll(fl.Name, "-", "_"))
@@ -87,6 +92,9 @@ func (c *serverConfig) load(f *pflag.FlagSet) error {
 	return c.validate()
 }
 
+// flagOnly are the flags that neither the environment nor the configuration file sets.
+var flagOnly = map[string]bool{"config": true, "help": true, "allow-faults": true}
+
 // readSettings reads a flat YAML mapping of flag names to values.
 func readSettings(file string, f *pflag.FlagSet) (map[string]string, error) {
 	raw, err := os.ReadFile(file)
@@ -100,7 +108,7 @@ func readSettings(file string, f *pflag.FlagSet) (map[string]string, error) {
 	}
 	out := map[string]string{}
 	for name, node := range doc {
-		if f.Lookup(name) == nil || name == "config" || name == "help" {
+		if f.Lookup(name) == nil || flagOnly[name] {
 			return nil, fmt.Errorf("%s line %d: there is no setting %q; see weir server --help", file, node.Line, name)
 		}
 		if node.Kind != yaml.ScalarNode {
@@ -128,6 +136,9 @@ func (c *serverConfig) validate() error {
 	host, _, _ := net.SplitHostPort(c.Advertise)
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		return fmt.Errorf("--advertise: clients cannot connect to %q; name a host or address that they reach", c.Advertise)
+	}
+	if err := c.checkFaults(); err != nil {
+		return err
 	}
 	switch {
 	case c.Memory < memoryMin:

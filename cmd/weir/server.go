@@ -29,7 +29,10 @@ Each setting is a flag, an environment variable (--upload-age is WEIR_UPLOAD_AGE
 --config file; a flag wins over the variable, that over the file. Sizes read like 512MiB.
 
 Ctrl-C or SIGTERM drains the node: requests in work are answered, everything is uploaded, and the
-next start has nothing to recover. A second signal ends it at once; nothing acknowledged is lost.`,
+next start has nothing to recover. A second signal ends it at once; nothing acknowledged is lost.
+
+--fault-plan FILE makes the server fail on purpose, for tests: errors of disks, clocks, connections and
+the object store, at the times that FILE names (docs/format/fault-plan.md). It needs --allow-faults.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := c.load(cmd.Flags()); err != nil {
@@ -51,14 +54,27 @@ func runServer(c *serverConfig) error {
 	if err != nil {
 		return err
 	}
-	h, err := oshost.New(oshost.Config{Data: c.Data, Node: "weir", Log: slog.NewTextHandler(os.Stderr, nil)})
+	plan, err := c.readPlan()
+	if err != nil {
+		return err
+	}
+	real, err := oshost.New(oshost.Config{Data: c.Data, Node: machineName, Log: slog.NewTextHandler(os.Stderr, nil)})
 	if err != nil {
 		return err
 	}
 	if err := refuseNetworkFS(c.Data); err != nil {
 		return err
 	}
-	if cfg.Store, err = c.openStore(h); err != nil {
+	faults, err := c.underPlan(real, plan, os.Stderr)
+	if err != nil {
+		return err
+	}
+	defer tellFaults(faults, os.Stderr)
+	var h host.Host = real
+	if faults != nil {
+		h = faults.Host()
+	}
+	if cfg.Store, err = c.openStoreUnder(h, faults); err != nil {
 		return err
 	}
 	var current atomic.Pointer[node.Node]
@@ -77,11 +93,11 @@ func runServer(c *serverConfig) error {
 	fmt.Printf("weir ready: kafka %s, http %s, data %s, cluster %s, node %d, %s in %s\n",
 		n.Advertised(), orNone(c.HTTP), c.Data, n.ClusterID(), n.ID(), n.RecoveredLine(),
 		time.Since(start).Round(time.Millisecond))
-	return waitForEnd(h, n, side, signals)
+	return waitForEnd(real, n, side, signals)
 }
 
 // startNode starts the node and gives up when a signal comes first: a start may wait long for its store.
-func startNode(h *oshost.Host, cfg node.Config, signals <-chan os.Signal) (*node.Node, error) {
+func startNode(h host.Host, cfg node.Config, signals <-chan os.Signal) (*node.Node, error) {
 	type outcome struct {
 		n   *node.Node
 		err error
@@ -155,7 +171,7 @@ func waitForEnd(h *oshost.Host, n *node.Node, side *httpSide, signals <-chan os.
 }
 
 // onHost runs fn as a task of h and waits for it.
-func onHost[T any](h *oshost.Host, fn func(*host.Scope) (T, error)) (T, error) {
+func onHost[T any](h host.Host, fn func(*host.Scope) (T, error)) (T, error) {
 	type outcome struct {
 		v   T
 		err error

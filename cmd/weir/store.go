@@ -41,7 +41,7 @@ func (c *serverConfig) node() (node.Config, error) {
 
 // openStore opens the object store that --objstore-config names and checks that it can carry weir; nil
 // means the embedded one.
-func (c *serverConfig) openStore(h *oshost.Host) (objectstore.Store, error) {
+func (c *serverConfig) openStore(h host.Host) (objectstore.Store, error) {
 	if c.ObjStore == "" {
 		return nil, nil
 	}
@@ -59,7 +59,7 @@ func (c *serverConfig) openStore(h *oshost.Host) (objectstore.Store, error) {
 	return onHost(h, func(sc *host.Scope) (objectstore.Store, error) { return buildStore(sc, h, &cfg) })
 }
 
-func buildStore(sc *host.Scope, h *oshost.Host, cfg *objectstore.Config) (objectstore.Store, error) {
+func buildStore(sc *host.Scope, h host.Host, cfg *objectstore.Config) (objectstore.Store, error) {
 	var store objectstore.Store
 	switch cfg.Type {
 	case objectstore.TypeS3:
