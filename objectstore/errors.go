@@ -8,13 +8,13 @@ var (
 	// ErrExists is returned by PutIfAbsent when the key has an object.
 	ErrExists = errors.New("objectstore: object exists")
 	// ErrExistsUnknown accompanies ErrExists (errors.Is holds for both) when an earlier attempt of the
-	// same PutIfAbsent had an unknown outcome: the object that is there may be the caller's own. Who
-	// needs to know reads it back and compares.
+	// same PutIfAbsent had an unknown outcome and the object that is there could not be read: it may be the
+	// caller's own.
 	ErrExistsUnknown = errors.New("objectstore: an earlier attempt had no answer and may have won")
 	// ErrRange is returned by GetRange when the object is shorter than the range asked for.
 	ErrRange = errors.New("objectstore: range is beyond the object")
-	// ErrTerminal is the class of errors that no retry mends: access denied, no such bucket, bad
-	// credentials, an invalid key. Test with errors.Is; the text says what to do.
+	// ErrTerminal is the class of errors that no retry mends: no such bucket, an invalid key, and ErrDenied,
+	// which only time may mend. Test with errors.Is; the text says what to do.
 	ErrTerminal = errors.New("objectstore: cannot succeed by trying again")
 	// ErrBadKey is returned for a key that no store accepts; it is terminal.
 	ErrBadKey error = &terminalError{"objectstore: bad key"}

@@ -23,6 +23,7 @@ type scripted struct {
 	bodies  []string    // what was read of each body put
 	at      []host.Time // when each call came
 	hang    bool        // calls last until their scope ends
+	there   []byte      // what gets and heads show; zeros and a size of 7 if nil
 }
 
 func (s *scripted) next(sc *host.Scope) error {
@@ -57,11 +58,16 @@ func (s *scripted) PutIfAbsent(sc *host.Scope, key string, body objectstore.Body
 
 func (s *scripted) GetRange(sc *host.Scope, _ string, _ int64, dst []byte) error {
 	clear(dst)
+	copy(dst, s.there)
 	return s.next(sc)
 }
 
 func (s *scripted) Head(sc *host.Scope, key string) (objectstore.Info, error) {
-	return objectstore.Info{Key: key, Size: 7}, s.next(sc)
+	size := int64(7)
+	if s.there != nil {
+		size = int64(len(s.there))
+	}
+	return objectstore.Info{Key: key, Size: size}, s.next(sc)
 }
 
 func (s *scripted) List(sc *host.Scope, prefix, _ string, _ int) ([]objectstore.Info, error) {

@@ -4,66 +4,88 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weirmq/weir/host"
 )
 
+// probePolicy is how Probe tries again: a store that is out for a moment must not keep a node from starting, and
+// who mistyped a key should not wait to be told.
+var probePolicy = Policy{Total: 10 * time.Second, Denied: 2 * time.Second}
+
 // Probe finds out at start whether store can carry weir: it is reachable with these credentials, can be
 // written, read, listed and deleted, and its put-if-absent really is conditional, also when the loser
 // sends the same bytes (some servers ignore the condition without a word). The error is one line that
-// names the store; it is terminal when the store answered wrongly. Probe leaves nothing behind when it
-// succeeds.
+// names the store; it is terminal when the store answered wrongly. What fails for a moment is tried again, each
+// call for ten seconds at most. Probe leaves nothing behind when it succeeds.
 func Probe(sc *host.Scope, h host.Host, store Store) error {
+	if r, ok := store.(*retrying); ok {
+		store = r.store // below, a put that meets its own bytes must fail
+	}
 	var nonce [16]byte
 	h.Secret(nonce[:])
 	key := fmt.Sprintf("probe/%x", nonce)
-	if err := probe(sc, store, key, nonce[:]); err != nil {
+	s := WithRetry(h, store, probePolicy).(*retrying)
+	if err := probeKey(sc, s, key, nonce[:]); err != nil {
 		return fmt.Errorf("check the object store: %w", err)
 	}
 	return nil
 }
 
-func probe(sc *host.Scope, store Store, key string, content []byte) error {
-	err := store.PutIfAbsent(sc, key, BytesBody(content))
-	if err != nil && !errors.Is(err, ErrExistsUnknown) { // the key is fresh, so that object is our own
+func probeKey(sc *host.Scope, s *retrying, key string, content []byte) error {
+	body := BytesBody(content)
+	err := s.PutIfAbsent(sc, key, body)
+	if errors.Is(err, ErrExists) { // the key is fresh: it met itself, where the store's own front sent it twice
+		if own, e := holds(sc, s, key, body); own || e != nil {
+			err = e
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write a test object: %w", err)
 	}
-	if err := probeWritten(sc, store, key, content); err != nil {
+	if err := probeWritten(sc, s, key, content); err != nil {
 		return err
 	}
-	if err := store.Delete(sc, key); err != nil {
+	if err := s.Delete(sc, key); err != nil {
 		return fmt.Errorf("delete the test object %s: %w", key, err)
 	}
 	return nil
 }
 
-func probeWritten(sc *host.Scope, store Store, key string, content []byte) error {
+// probeLoser puts once more at a key that is taken. What it meets is never its own.
+func probeLoser(sc *host.Scope, s *retrying, key string, content []byte) error {
+	return s.call(sc, OpPutIfAbsent, key, func(sc *host.Scope) error {
+		return s.store.PutIfAbsent(sc, key, BytesBody(content))
+	})
+}
+
+func probeWritten(sc *host.Scope, s *retrying, key string, content []byte) error {
 	other := bytes.Repeat([]byte{'x'}, len(content))
 	for _, again := range [][]byte{content, other} {
-		switch err := store.PutIfAbsent(sc, key, BytesBody(again)); {
+		switch err := probeLoser(sc, s, key, again); {
 		case errors.Is(err, ErrExists):
 		case err != nil:
 			return fmt.Errorf("write the test object a second time: %w", err)
 		default:
 			return Terminal(fmt.Errorf("%s ignores conditional writes (If-None-Match): a second put-if-absent "+
-				"of %s succeeded; use a store that honours them", store.Name(), key))
+				"of %s succeeded; use a store that honours them", s.Name(), key))
 		}
 	}
 	got := make([]byte, len(content)-1)
-	if err := store.GetRange(sc, key, 1, got); err != nil {
+	if err := s.GetRange(sc, key, 1, got); err != nil {
 		return fmt.Errorf("read the test object: %w", err)
 	}
 	if !bytes.Equal(got, content[1:]) {
 		return Terminal(fmt.Errorf("read the test object: a range of %s in %s has other bytes than were written",
-			key, store.Name()))
+			key, s.Name()))
 	}
-	page, err := store.List(sc, key, "", 2)
+	page, err := s.List(sc, key, "", 2)
 	if err != nil {
 		return fmt.Errorf("list the test object: %w", err)
 	}
 	if len(page) != 1 || page[0] != (Info{Key: key, Size: int64(len(content))}) {
 		return Terminal(fmt.Errorf("list the test object: %s in %s is not listed with its size, got %v",
-			key, store.Name(), page))
+			key, s.Name(), page))
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // Policy says how WithRetry waits and when it gives up. A zero field takes the default.
@@ -17,6 +19,8 @@ type Policy struct {
 	Max     time.Duration // longest wait between two attempts (5 s)
 	Attempt time.Duration // bound of one attempt (60 s)
 	Total   time.Duration // bound of a whole call, waits included (0: only the scope's own deadline)
+	Denied  time.Duration // how long ErrDenied is tried again (1 min; below 0: not at all)
+	After   time.Duration // longest wait that a store can ask for with RetryAfter (20 s)
 }
 
 func (p Policy) withDefaults() Policy {
@@ -28,6 +32,12 @@ func (p Policy) withDefaults() Policy {
 	}
 	if p.Attempt <= 0 {
 		p.Attempt = time.Minute
+	}
+	if p.Denied == 0 {
+		p.Denied = time.Minute
+	}
+	if p.After <= 0 {
+		p.After = 20 * time.Second
 	}
 	return p
 }
@@ -43,10 +53,11 @@ func (p Policy) wait(attempt int, r *rand.Rand) time.Duration {
 }
 
 // WithRetry returns store with transient errors tried again under p. Definite answers, terminal errors and
-// the end of the scope are returned at once. Retries are logged at attempts 2, 4, 8, ….
+// the end of the scope are returned at once, ErrDenied after a while. Retries are logged at attempts 2, 4, 8, ….
 //
 // A put opens its body once an attempt. PutIfAbsent meeting ErrExists after an attempt whose outcome is
-// unknown returns an error that is ErrExists and ErrExistsUnknown: the object there may be its own.
+// unknown reads the object that is there: the same bytes are its own, and it has succeeded; with others it
+// returns ErrExists; and an error that is ErrExists and ErrExistsUnknown when the object cannot be read.
 func WithRetry(h host.Host, store Store, p Policy) Store {
 	s := &retrying{h: h, store: store, policy: p.withDefaults(), rand: h.Rand("objectstore.retry")}
 	s.mu.Init(h)
@@ -65,11 +76,21 @@ type retrying struct {
 // call runs do until it succeeds or must not be tried again. key is for messages only.
 func (s *retrying) call(sc *host.Scope, op Op, key string, do func(*host.Scope) error) error {
 	start := s.h.Now()
-	var cause error // of the newest attempt that failed by itself and not by our deadline
+	denied := host.Time(0) // until when a denial is tried again; 0 before the first
+	var cause error        // of the newest attempt that failed by itself and not by our deadline
 	for attempt := 1; ; attempt++ {
 		err := s.attempt(sc, start, do)
-		if err == nil || Definite(err) || errors.Is(err, host.ErrKilled) {
+		if errors.Is(err, ErrDenied) && denied == 0 {
+			denied = s.h.Now().Add(max(0, s.policy.Denied))
+		}
+		if err == nil || errors.Is(err, host.ErrKilled) || Definite(err) && !s.waitsOut(err, denied) {
 			return err
+		}
+		if mutant.On(mutant.StoreErrorFatal) {
+			return Terminal(err)
+		}
+		if attempt == manyTries {
+			probe.Hit(probe.StoreManyTries)
 		}
 		if cause == nil || !errors.Is(err, host.ErrTimeout) {
 			cause = err
@@ -77,8 +98,12 @@ func (s *retrying) call(sc *host.Scope, op Op, key string, do func(*host.Scope) 
 		if end := sc.Err(); end != nil {
 			return s.ended(op, key, attempt, end, cause)
 		}
-		pause := s.pause(attempt)
+		pause := max(s.pause(attempt), s.wish(err))
+		if mutant.On(mutant.RetryWithoutBackoff) {
+			pause = 0
+		}
 		if t := s.policy.Total; t > 0 && s.h.Now().Add(pause).Sub(start) >= t {
+			probe.Hit(probe.StoreGaveUp)
 			return fmt.Errorf("%s %s in %s: gave up after %d attempts in %v: %w",
 				op, key, s.Name(), attempt, s.h.Now().Sub(start).Round(time.Millisecond), cause)
 		}
@@ -87,6 +112,27 @@ func (s *retrying) call(sc *host.Scope, op Op, key string, do func(*host.Scope) 
 			return s.ended(op, key, attempt, end, cause)
 		}
 	}
+}
+
+// manyTries is after how many failed attempts a call is a rare one.
+const manyTries = 4
+
+// wish is how long the store asked to be left alone, within bounds.
+func (s *retrying) wish(err error) time.Duration {
+	after := min(wished(err), s.policy.After)
+	if after > 0 {
+		probe.Hit(probe.StoreLater)
+	}
+	return after
+}
+
+// waitsOut reports whether a definite error is a denial that may pass until then.
+func (s *retrying) waitsOut(err error, until host.Time) bool {
+	if !errors.Is(err, ErrDenied) || s.h.Now() >= until {
+		return false
+	}
+	probe.Hit(probe.StoreDenied)
+	return true
 }
 
 // ended is the error of a call whose scope ended.
@@ -116,7 +162,11 @@ func (s *retrying) attempt(sc *host.Scope, start host.Time, do func(*host.Scope)
 	}
 	child, cancel := sc.Child(until)
 	defer cancel()
-	return do(child)
+	err := do(child)
+	if err != nil && child.Err() != nil && sc.Err() == nil {
+		probe.Hit(probe.StoreHung)
+	}
+	return err
 }
 
 func (s *retrying) pause(attempt int) time.Duration {
@@ -127,18 +177,6 @@ func (s *retrying) pause(attempt int) time.Duration {
 
 func (s *retrying) Put(sc *host.Scope, key string, body Body) error {
 	return s.call(sc, OpPut, key, func(sc *host.Scope) error { return s.store.Put(sc, key, body) })
-}
-
-func (s *retrying) PutIfAbsent(sc *host.Scope, key string, body Body) error {
-	unknown := false
-	return s.call(sc, OpPutIfAbsent, key, func(sc *host.Scope) error {
-		err := s.store.PutIfAbsent(sc, key, body)
-		if unknown && errors.Is(err, ErrExists) {
-			return fmt.Errorf("put %s: %w: %w", key, ErrExistsUnknown, err)
-		}
-		unknown = err != nil // only an unknown outcome leads to another attempt
-		return err
-	})
 }
 
 func (s *retrying) GetRange(sc *host.Scope, key string, off int64, dst []byte) error {

@@ -3,12 +3,14 @@ package objectstore_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/sim"
 )
@@ -73,14 +75,91 @@ func TestDefiniteAnswersAreNotTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAPutIfAbsentThatMayHaveLostToItselfSaysSo(t *testing.T) {
+// TestAPutIfAbsentThatMetAnObjectAfterAnUnansweredAttempt tells one's own earlier attempt from another writer.
+func TestAPutIfAbsentThatMetAnObjectAfterAnUnansweredAttempt(t *testing.T) {
 	put := everyCall[1].do
-	onSim(t, []error{errFlaky, objectstore.ErrExists}, func(sc *host.Scope, h host.Host, s *scripted) error {
-		err := put(sc, objectstore.WithRetry(h, s, objectstore.Policy{}))
-		require.ErrorIs(t, err, objectstore.ErrExists)
-		require.ErrorIs(t, err, objectstore.ErrExistsUnknown)
-		return nil
+	for _, c := range []struct {
+		name    string
+		there   string // what the object holds
+		answers []error
+		want    []error // nil: success
+	}{
+		{"its own", "bytes", []error{errFlaky, objectstore.ErrExists}, nil},
+		{"its own, three attempts on", "bytes",
+			[]error{errFlaky, errFlaky, objectstore.Denied(errFlaky), objectstore.ErrExists}, nil},
+		{"of the same size", "byteS", []error{errFlaky, objectstore.ErrExists}, []error{objectstore.ErrExists}},
+		{"of another size", "byte", []error{errFlaky, objectstore.ErrExists}, []error{objectstore.ErrExists}},
+		{"gone when it is looked at", "bytes", []error{errFlaky, objectstore.ErrExists, objectstore.ErrNotFound},
+			[]error{objectstore.ErrExists, objectstore.ErrExistsUnknown}},
+		{"at the first attempt", "bytes", []error{objectstore.ErrExists}, []error{objectstore.ErrExists}},
+		{"after a refusal", "bytes", []error{objectstore.Denied(errFlaky), objectstore.ErrExists},
+			[]error{objectstore.ErrExists}},
+	} {
+		onSim(t, c.answers, func(sc *host.Scope, h host.Host, s *scripted) error {
+			s.there = []byte(c.there)
+			err := put(sc, objectstore.WithRetry(h, s, objectstore.Policy{}))
+			if (err == nil) != (c.want == nil) {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			for _, want := range c.want {
+				if !errors.Is(err, want) {
+					return fmt.Errorf("%s: got %w", c.name, err)
+				}
+			}
+			if len(c.want) == 1 && errors.Is(err, objectstore.ErrExistsUnknown) {
+				return fmt.Errorf("%s: got %w", c.name, err)
+			}
+			return nil
+		})
+	}
+}
+
+func TestADenialIsWaitedOutForAWhile(t *testing.T) {
+	denial := objectstore.Denied(errFlaky)
+	for _, c := range everyCall {
+		s := onSim(t, []error{denial, denial, denial}, func(sc *host.Scope, h host.Host, s *scripted) error {
+			return c.do(sc, objectstore.WithRetry(h, s, objectstore.Policy{}))
+		})
+		require.Equal(t, 4, s.calls, c.name)
+	}
+	for _, c := range []struct {
+		policy objectstore.Policy
+		most   time.Duration
+		calls  int
+	}{
+		{objectstore.Policy{}, 67 * time.Second, 10},
+		{objectstore.Policy{Denied: 5 * time.Second}, 12 * time.Second, 3},
+		{objectstore.Policy{Denied: -1}, time.Second, 1},
+	} {
+		s := onSim(t, slices.Repeat([]error{denial}, 200), func(sc *host.Scope, h host.Host, s *scripted) error {
+			start := h.Now()
+			err := everyCall[0].do(sc, objectstore.WithRetry(h, s, c.policy))
+			if !errors.Is(err, objectstore.ErrDenied) || !errors.Is(err, objectstore.ErrTerminal) || !errors.Is(err, errFlaky) {
+				return fmt.Errorf("got %w", err)
+			}
+			if took := h.Now().Sub(start); took > c.most {
+				return fmt.Errorf("denied for %v, at most %v", took, c.most)
+			}
+			return nil
+		})
+		require.GreaterOrEqual(t, s.calls, c.calls)
+	}
+}
+
+func TestTheStoreMayAskForALongerWait(t *testing.T) {
+	policy := objectstore.Policy{After: 8 * time.Second}
+	answers := []error{
+		fmt.Errorf("slow down: %w", objectstore.RetryAfter(errFlaky, 3*time.Second)),
+		objectstore.RetryAfter(errFlaky, time.Hour), objectstore.RetryAfter(errFlaky, 0), nil,
+	}
+	s := onSim(t, answers, func(sc *host.Scope, h host.Host, s *scripted) error {
+		return everyCall[0].do(sc, objectstore.WithRetry(h, s, policy))
 	})
+	require.Len(t, s.at, 4)
+	call := time.Second
+	require.InDelta(t, 3*time.Second, s.at[1].Sub(s.at[0])-call, 2e6)
+	require.InDelta(t, 8*time.Second, s.at[2].Sub(s.at[1])-call, 2e6)
+	require.Less(t, s.at[3].Sub(s.at[2])-call, time.Second)
 }
 
 func TestAPlainPutIsNotToldOfAnEarlierAttempt(t *testing.T) {
@@ -153,20 +232,17 @@ func TestTheCallersScopeEndsTheRetries(t *testing.T) {
 	}
 }
 
-// TestLatePutsMeetTheirOwnObject runs put-if-absent against a simulated store that loses answers: whoever
-// is told ErrExists without ErrExistsUnknown must not be the winner.
+// TestLatePutsMeetTheirOwnObject runs put-if-absent against a simulated store that loses answers: nobody else
+// puts there, so whoever is told of another's object was told wrongly.
 func TestLatePutsMeetTheirOwnObject(t *testing.T) {
-	unknown := 0
+	before := hits(t, probe.StoreOwnExists)
 	for seed := range uint64(20) {
 		w := sim.New(sim.Config{Seed: seed, Faults: sim.Faults{StoreError: 200_000, StoreAppliedError: 300_000}})
 		require.NoError(t, w.Do(w.Machine("a"), func(h host.Host, sc *host.Scope) error {
 			s := objectstore.WithRetry(h, w.Store(h), objectstore.Policy{})
 			for i := range 10 {
 				key := fmt.Sprintf("k/%d", i)
-				err := s.PutIfAbsent(sc, key, objectstore.BytesBody([]byte(key)))
-				if errors.Is(err, objectstore.ErrExistsUnknown) {
-					unknown++
-				} else if err != nil {
+				if err := s.PutIfAbsent(sc, key, objectstore.BytesBody([]byte(key))); err != nil {
 					return err
 				}
 			}
@@ -174,5 +250,28 @@ func TestLatePutsMeetTheirOwnObject(t *testing.T) {
 		}))
 		require.NoError(t, w.Close())
 	}
-	require.NotZero(t, unknown)
+	require.Greater(t, hits(t, probe.StoreOwnExists), before)
+}
+
+// TestAProbeSurvivesAStoreThatLosesAnswers: the test object of a probe is its own however often it was sent.
+func TestAProbeSurvivesAStoreThatLosesAnswers(t *testing.T) {
+	for seed := range uint64(30) {
+		w := sim.New(sim.Config{Seed: seed, Faults: sim.Faults{StoreError: 100_000, StoreAppliedError: 200_000}})
+		require.NoError(t, w.Do(w.Machine("a"), func(h host.Host, sc *host.Scope) error {
+			return objectstore.Probe(sc, h, w.Store(h))
+		}))
+		require.NoError(t, w.Close())
+	}
+}
+
+// hits is how often p was hit so far.
+func hits(t *testing.T, p *probe.Point) uint64 {
+	t.Helper()
+	for _, c := range probe.Counts() {
+		if c.Name == p.String() {
+			return c.Hits
+		}
+	}
+	t.Fatalf("no point is called %s", p)
+	return 0
 }

@@ -8,7 +8,7 @@ type Store interface {
 	// Put creates or replaces the object at key, atomically. It is durable when Put returns nil.
 	Put(sc *host.Scope, key string, body Body) error
 	// PutIfAbsent is Put for a key that has no object; ErrExists if it has one. An error that is
-	// ErrExistsUnknown as well means the object may be the caller's own: compare contents.
+	// ErrExistsUnknown as well means the object may be the caller's own.
 	PutIfAbsent(sc *host.Scope, key string, body Body) error
 	// GetRange fills dst with the bytes at off. A negative off reads the last -off bytes, and dst must be
 	// exactly that long. ErrNotFound if there is no object, ErrRange if it does not hold the whole range.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 
@@ -14,7 +15,7 @@ import (
 
 // explain turns what minio-go returned into one of the store's errors: nil, a definite answer, a terminal
 // error that says what to do, the scope's end, or a transient error.
-func (s *Store) explain(sc *host.Scope, op objectstore.Op, key string, err error) error {
+func (s *Store) explain(sc *host.Scope, l *later, op objectstore.Op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -29,10 +30,21 @@ func (s *Store) explain(sc *host.Scope, op objectstore.Op, key string, err error
 		return fmt.Errorf("%s %s in %s: %w", op, key, s.Name(), answer)
 	}
 	err = fmt.Errorf("%s %s in %s: %w", op, key, s.Name(), describe(resp, err))
-	if advice := s.advice(resp, err); advice != "" {
-		return objectstore.Terminal(fmt.Errorf("%w; %s", err, advice))
+	advice := s.advice(resp, err)
+	switch {
+	case advice == "" && l.after.Load() > 0:
+		return objectstore.RetryAfter(err, time.Duration(l.after.Load()))
+	case advice == "":
+		return err
+	case denied(resp):
+		return objectstore.Denied(fmt.Errorf("%w; %s", err, advice))
 	}
-	return err
+	return objectstore.Terminal(fmt.Errorf("%w; %s", err, advice))
+}
+
+// denied tells whether who asked was refused, which passes when keys are rotated or a policy is corrected.
+func denied(resp minio.ErrorResponse) bool {
+	return resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden
 }
 
 // describe adds the server's code to its text.

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/host/oshost"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/objectstore/s3store"
 )
@@ -72,12 +73,14 @@ func TestAnswersAreClassified(t *testing.T) {
 		{404, "NoSuchBucket", get, objectstore.ErrTerminal},
 		{404, "NoSuchBucket", put, objectstore.ErrTerminal},
 		{404, "NoSuchBucket", list, objectstore.ErrTerminal},
-		{403, "AccessDenied", list, objectstore.ErrTerminal},
-		{403, "AccessDenied", put, objectstore.ErrTerminal},
-		{403, "", head, objectstore.ErrTerminal},
-		{403, "InvalidAccessKeyId", get, objectstore.ErrTerminal},
-		{403, "SignatureDoesNotMatch", remove, objectstore.ErrTerminal},
+		{403, "AccessDenied", list, objectstore.ErrDenied},
+		{403, "AccessDenied", put, objectstore.ErrDenied},
+		{403, "", head, objectstore.ErrDenied},
+		{401, "", get, objectstore.ErrDenied},
+		{403, "InvalidAccessKeyId", get, objectstore.ErrDenied},
+		{403, "SignatureDoesNotMatch", remove, objectstore.ErrDenied},
 		{403, "RequestTimeTooSkewed", put, transient},
+		{400, "ExpiredToken", put, transient},
 		{400, "AuthorizationHeaderMalformed", put, objectstore.ErrTerminal},
 		{400, "RequestTimeout", put, transient},
 		{501, "NotImplemented", absent, objectstore.ErrTerminal},
@@ -103,6 +106,25 @@ func TestAnswersAreClassified(t *testing.T) {
 			require.NotContains(t, err.Error(), "\n", name)
 		}
 	}
+}
+
+// TestARefusalWithRetryAfterIsWaitedFor goes through the retry layer, which is who reads the wish.
+func TestARefusalWithRetryAfterIsWaitedFor(t *testing.T) {
+	var calls atomic.Int64
+	s := against(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if calls.Add(1) == 1 {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	h, err := oshost.New(oshost.Config{Data: t.TempDir(), Node: "n"})
+	require.NoError(t, err)
+	start := time.Now()
+	policy := objectstore.Policy{First: time.Millisecond}
+	require.NoError(t, objectstore.WithRetry(h, s, policy).Put(nil, "k", objectstore.BytesBody([]byte("x"))))
+	require.Equal(t, int64(2), calls.Load())
+	require.GreaterOrEqual(t, time.Since(start), time.Second)
 }
 
 // watched is a body that counts reads made after its put returned.

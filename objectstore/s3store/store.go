@@ -1,6 +1,7 @@
 package s3store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,7 @@ func New(cfg objectstore.S3Config) (*Store, error) {
 	core, err := minio.NewCore(cfg.Endpoint, &minio.Options{
 		Creds:        newCredentials(cfg),
 		Secure:       !cfg.Insecure,
-		Transport:    transport,
+		Transport:    laterReader{transport},
 		Region:       cfg.Region,
 		BucketLookup: lookup,
 		MaxRetries:   1,
@@ -114,11 +115,12 @@ func (s *Store) put(sc *host.Scope, op objectstore.Op, key string, body objectst
 			return fmt.Errorf("%s %s in %s: %w", op, key, s.Name(), err)
 		}
 	}
-	_, err := s.core.Client.PutObject(sc, s.bucket, key, r, size, uploadOptions(op))
+	ctx, l := withLater(sc)
+	_, err := s.core.Client.PutObject(ctx, s.bucket, key, r, size, uploadOptions(op))
 	if failed := r.stop(); failed != nil && err != nil {
 		err = failed // the cause; minio-go's own error may have lost it
 	}
-	return s.explain(sc, op, key, err)
+	return s.explain(sc, l, op, key, err)
 }
 
 // uploadOptions returns how an object is sent: in one request, and in chunks that end with a CRC32C instead of
@@ -147,17 +149,18 @@ func (s *Store) GetRange(sc *host.Scope, key string, off int64, dst []byte) erro
 	if err := s.begin(sc, objectstore.OpGet, key); err != nil {
 		return err
 	}
-	return s.explain(sc, objectstore.OpGet, key, s.getRange(sc, key, off, dst))
+	ctx, l := withLater(sc)
+	return s.explain(sc, l, objectstore.OpGet, key, s.getRange(ctx, key, off, dst))
 }
 
-func (s *Store) getRange(sc *host.Scope, key string, off int64, dst []byte) error {
+func (s *Store) getRange(ctx context.Context, key string, off int64, dst []byte) error {
 	var opts minio.GetObjectOptions
 	if off < 0 {
 		opts.Set("Range", fmt.Sprintf("bytes=%d", off))
 	} else {
 		opts.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+int64(len(dst))-1))
 	}
-	body, info, header, err := s.core.GetObject(sc, s.bucket, key, opts)
+	body, info, header, err := s.core.GetObject(ctx, s.bucket, key, opts)
 	if err != nil {
 		return err
 	}
@@ -200,9 +203,10 @@ func (s *Store) Head(sc *host.Scope, key string) (objectstore.Info, error) {
 	if err := s.begin(sc, objectstore.OpHead, key); err != nil {
 		return objectstore.Info{}, err
 	}
-	info, err := s.core.StatObject(sc, s.bucket, key, minio.StatObjectOptions{})
+	ctx, l := withLater(sc)
+	info, err := s.core.StatObject(ctx, s.bucket, key, minio.StatObjectOptions{})
 	if err != nil {
-		return objectstore.Info{}, s.explain(sc, objectstore.OpHead, key, err)
+		return objectstore.Info{}, s.explain(sc, l, objectstore.OpHead, key, err)
 	}
 	return objectstore.Info{Key: key, Size: info.Size}, nil
 }
@@ -216,11 +220,12 @@ func (s *Store) List(sc *host.Scope, prefix, after string, limit int) ([]objects
 		return nil, fmt.Errorf("list %s in %s: %w", prefix, s.Name(), err)
 	}
 	var page []objectstore.Info
-	for obj := range s.core.ListObjectsIter(sc, s.bucket, minio.ListObjectsOptions{
+	ctx, l := withLater(sc)
+	for obj := range s.core.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{
 		Prefix: prefix, StartAfter: after, Recursive: true, MaxKeys: min(limit, pageSize),
 	}) {
 		if obj.Err != nil {
-			return nil, s.explain(sc, objectstore.OpList, prefix, obj.Err)
+			return nil, s.explain(sc, l, objectstore.OpList, prefix, obj.Err)
 		}
 		if obj.Key <= after {
 			return nil, objectstore.Terminal(fmt.Errorf("list %s in %s: the server lists %q after %q: "+
@@ -246,8 +251,9 @@ func (s *Store) Delete(sc *host.Scope, key string) error {
 	if err := s.begin(sc, objectstore.OpDelete, key); err != nil {
 		return err
 	}
-	err := s.core.RemoveObject(sc, s.bucket, key, minio.RemoveObjectOptions{})
-	err = s.explain(sc, objectstore.OpDelete, key, err)
+	ctx, l := withLater(sc)
+	err := s.core.RemoveObject(ctx, s.bucket, key, minio.RemoveObjectOptions{})
+	err = s.explain(sc, l, objectstore.OpDelete, key, err)
 	if errors.Is(err, objectstore.ErrNotFound) {
 		return nil
 	}

@@ -5,8 +5,11 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"strconv"
+	"sync/atomic"
 	"time"
 
+	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/objectstore"
 )
 
@@ -47,6 +50,45 @@ func newTransport(cfg objectstore.HTTPConfig) *http.Transport {
 		ReadBufferSize:        connBuffer,
 		DisableCompression:    true, // objects are compressed already, and ranges must be exact
 	}
+}
+
+// later remembers how long the last refusal of a call asked to be left alone. It travels in the call's context,
+// because minio-go does not hand the header on.
+type later struct{ after atomic.Int64 }
+
+type laterKey struct{}
+
+// withLater returns a context in which a laterReader notes what the server wishes.
+func withLater(sc *host.Scope) (context.Context, *later) {
+	l := &later{}
+	return context.WithValue(sc, laterKey{}, l), l
+}
+
+// laterReader is a transport that reads Retry-After.
+type laterReader struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t laterReader) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTripper.RoundTrip(req)
+	if err == nil && resp.StatusCode >= http.StatusTooManyRequests {
+		if l, ok := req.Context().Value(laterKey{}).(*later); ok {
+			l.after.Store(int64(parseAfter(resp.Header.Get("Retry-After"), resp.Header.Get("Date"))))
+		}
+	}
+	return resp, err
+}
+
+// parseAfter reads a Retry-After header, seconds or a date; 0 if it is neither.
+func parseAfter(v, date string) time.Duration {
+	if n, err := strconv.Atoi(v); err == nil {
+		return time.Duration(min(max(n, 0), 3600)) * time.Second
+	}
+	at, err := http.ParseTime(v)
+	now, e := http.ParseTime(date)
+	if err != nil || e != nil {
+		return 0
+	}
+	return max(at.Sub(now), 0)
 }
 
 // or returns v, or def where v is zero.
