@@ -17,12 +17,16 @@ const (
 type actor struct {
 	r    *run
 	id   int32
+	role Role
 	h    host.Host
 	wire wireClient
 	ops  []Op   // still to do
 	seq  uint32 // of its values
 
 	coordinated bool // the offsets topic is there
+	member      membership
+	session     map[int32]int // of its reading, by partition
+	topicID     [16]byte      // of the admin's topic before the last
 
 	producerID int64 // -1: none yet, or not idempotent
 	epoch      int16
@@ -34,7 +38,7 @@ func (r *run) newActor(h host.Host, id int32) *actor {
 	return &actor{
 		r: r, id: id, h: h, producerID: -1,
 		wire:     wireClient{h: h, addr: nodeAddr, id: fmt.Sprintf("sim-%d", id), timeout: requestTimeout},
-		sequence: map[int32]int32{}, positions: map[int32]int64{},
+		sequence: map[int32]int32{}, positions: map[int32]int64{}, session: map[int32]int{},
 	}
 }
 
@@ -68,14 +72,29 @@ func (a *actor) do(sc *host.Scope, op *Op) {
 		a.commit(sc, op)
 	case OpFetchCommitted:
 		a.fetchCommitted(sc, op)
-	case OpCreateTopic:
-		a.create(sc, adminTopic, adminPartitions)
-	case OpFillTopic:
-		a.fill(sc, op)
-	case OpDeleteTopic:
-		a.deleteTopic(sc, adminTopic)
+	case OpJoin, OpHeartbeat, OpLeave, OpMemberCommit:
+		a.team(sc, op)
+	case OpInitAgain:
+		a.initAgain(sc)
+	case OpEpochBump:
+		a.initProducer(sc, a.producerID >= 0)
+	case OpCreateTopic, OpFillTopic, OpDeleteTopic, OpDescribeTopic, OpOldTopic:
+		a.admin(sc, op)
 	default:
 		a.r.w.Fail(fmt.Errorf("the plan has an operation %q", op.Kind))
+	}
+}
+
+func (a *actor) team(sc *host.Scope, op *Op) {
+	switch op.Kind {
+	case OpJoin:
+		a.join(sc)
+	case OpHeartbeat:
+		a.heartbeat(sc)
+	case OpLeave:
+		a.leave(sc)
+	case OpMemberCommit:
+		a.memberCommit(sc, op)
 	}
 }
 
@@ -98,13 +117,18 @@ func (a *actor) record(op check.Op, outcome check.Outcome) {
 
 // Error codes that a run meets.
 const (
-	codeOutOfRange     = 1
-	codeUnknownTopic   = 3
-	codeLeaderNotAvail = 5
-	codeNotLeader      = 6
-	codeTimedOut       = 7
-	codeTopicExists    = 36
-	codeOutOfOrder     = 45
-	codeStorage        = 56
-	codeUnknownLeader  = 75
+	codeOutOfRange        = 1
+	codeUnknownTopic      = 3
+	codeLeaderNotAvail    = 5
+	codeNotLeader         = 6
+	codeTimedOut          = 7
+	codeIllegalGeneration = 22
+	codeUnknownMember     = 25
+	codeRebalancing       = 27
+	codeTopicExists       = 36
+	codeOutOfOrder        = 45
+	codeStorage           = 56
+	codeUnknownLeader     = 75
+	codeMemberIDRequired  = 79
+	codeUnknownTopicID    = 100
 )

@@ -20,7 +20,9 @@ type wireClient struct {
 
 	slow        host.Time // how long it takes to read an answer
 	conn        host.Conn
-	correlation int32
+	correlation int32 // of the last request sent
+	answered    int32 // of the last response received
+	buf         []byte
 }
 
 // errNoAnswer wraps every failure after which the request may or may not have been carried out.
@@ -31,16 +33,37 @@ var errNotSent = errors.New("not sent")
 
 // do sends req and returns its response.
 func (c *wireClient) do(sc *host.Scope, req kmsg.Request) (kmsg.Response, error) {
+	if err := c.send(sc, req); err != nil {
+		return nil, err
+	}
+	return c.receive(sc, req)
+}
+
+// send writes req, behind whatever else was sent and not received yet.
+func (c *wireClient) send(sc *host.Scope, req kmsg.Request) error {
 	if c.conn == nil {
 		dial, cancel := sc.Child(c.h.Now() + c.timeout)
 		conn, err := c.h.Network().Dial(dial, c.addr)
 		cancel()
 		if err != nil {
-			return nil, fmt.Errorf("%w: dial: %w", errNotSent, err)
+			return fmt.Errorf("%w: dial: %w", errNotSent, err)
 		}
-		c.conn = conn
+		c.conn, c.answered = conn, c.correlation
 	}
-	resp, err := c.exchange(sc, req)
+	c.correlation++
+	deadline := c.h.Now() + c.timeout
+	c.conn.SetDeadlines(deadline, deadline)
+	c.buf = appendRequest(c.buf[:0], req, c.correlation, c.id)
+	if _, err := c.conn.Write(c.buf); err != nil {
+		c.drop()
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return nil
+}
+
+// receive reads the response to req, the oldest that was sent and not received.
+func (c *wireClient) receive(sc *host.Scope, req kmsg.Request) (kmsg.Response, error) {
+	resp, err := c.read(sc, req)
 	if err != nil {
 		c.drop()
 		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
@@ -48,12 +71,9 @@ func (c *wireClient) do(sc *host.Scope, req kmsg.Request) (kmsg.Response, error)
 	return resp, nil
 }
 
-func (c *wireClient) exchange(sc *host.Scope, req kmsg.Request) (kmsg.Response, error) {
-	c.correlation++
-	deadline := c.h.Now() + c.timeout
-	c.conn.SetDeadlines(deadline, deadline)
-	if _, err := c.conn.Write(encodeRequest(req, c.correlation, c.id)); err != nil {
-		return nil, err
+func (c *wireClient) read(sc *host.Scope, req kmsg.Request) (kmsg.Response, error) {
+	if c.conn == nil {
+		return nil, errors.New("the connection broke")
 	}
 	var head [4]byte
 	if _, err := io.ReadFull(c.conn, head[:]); err != nil {
@@ -72,8 +92,9 @@ func (c *wireClient) exchange(sc *host.Scope, req kmsg.Request) (kmsg.Response, 
 	if _, err := io.ReadFull(c.conn, body); err != nil {
 		return nil, err
 	}
-	if got := int32(binary.BigEndian.Uint32(body)); got != c.correlation {
-		return nil, fmt.Errorf("response to request %d, want %d", got, c.correlation)
+	c.answered++
+	if got := int32(binary.BigEndian.Uint32(body)); got != c.answered {
+		return nil, fmt.Errorf("response to request %d, want %d", got, c.answered)
 	}
 	body = body[4:]
 	if req.IsFlexible() && req.Key() != 18 {
@@ -89,9 +110,9 @@ func (c *wireClient) exchange(sc *host.Scope, req kmsg.Request) (kmsg.Response, 
 	return resp, nil
 }
 
-// encodeRequest frames req with its header: v2 (with tags) if flexible, else v1.
-func encodeRequest(req kmsg.Request, correlation int32, clientID string) []byte {
-	buf := make([]byte, 4, 256)
+// appendRequest frames req with its header: v2 (with tags) if flexible, else v1.
+func appendRequest(buf []byte, req kmsg.Request, correlation int32, clientID string) []byte {
+	buf = append(buf, 0, 0, 0, 0)
 	buf = binary.BigEndian.AppendUint16(buf, uint16(req.Key()))
 	buf = binary.BigEndian.AppendUint16(buf, uint16(req.GetVersion()))
 	buf = binary.BigEndian.AppendUint32(buf, uint32(correlation))

@@ -15,6 +15,9 @@ const (
 	absentPartition = 99
 	// retriesMax is how often an idempotent producer sends a batch again before it gives up.
 	retriesMax = 11
+	// inFlightMax is how many batches of a partition an idempotent producer has under way at once: so many are
+	// remembered by the broker.
+	inFlightMax = 5
 )
 
 // stream returns the generator of one named thing in a seed. Execution never draws from it.
@@ -48,6 +51,9 @@ func drawOps(seed uint64, s *Settings) []Op {
 func (d *drawer) all(ops []Op) []Op {
 	for at := host.Time(0); ; {
 		at += 1 + d.upTo(2*d.c.Think)
+		if d.c.Role == RoleMember && d.oneIn(25) {
+			at += d.upTo(4 * rebalanceTime)
+		}
 		if at >= host.Time(d.s.Duration) {
 			return ops
 		}
@@ -60,13 +66,15 @@ func (d *drawer) all(ops []Op) []Op {
 func (d *drawer) one() Op {
 	switch d.c.Role {
 	case RoleProducer:
-		return d.produce(false)
+		return d.produce()
 	case RoleExactly:
-		return d.produce(true)
+		return d.exactly()
 	case RoleReader:
 		return d.read()
 	case RoleCommitter:
 		return d.offsets()
+	case RoleMember:
+		return d.member()
 	case RoleAdmin:
 		return d.admin()
 	}
@@ -107,22 +115,56 @@ func (d *drawer) batch(p int32) Batch {
 	return b
 }
 
-func (d *drawer) produce(idempotent bool) Op {
-	op := Op{Kind: OpProduce, Idempotent: idempotent, Patience: d.patience(), Pause: d.pause()}
-	op.Partition = d.partition()
-	switch {
-	case idempotent:
-		op.Retries, op.Again = retriesMax, d.oneIn(15)
+// produce is a request with one batch; or with one for each of several partitions, often with one that does not
+// exist.
+func (d *drawer) produce() Op {
+	op := Op{Kind: OpProduce, Patience: d.patience(), Partition: d.partition()}
+	if !d.oneIn(3) {
 		op.Batches = []Batch{d.batch(op.Partition)}
-	case !d.oneIn(3):
-		op.Batches = []Batch{d.batch(op.Partition)}
-	default: // one request with a batch for each of several partitions, often with one that does not exist
-		if d.oneIn(2) {
-			op.Batches = append(op.Batches, d.batch(absentPartition))
-		}
-		for i := range 1 + d.rng.Int32N(d.s.Partitions) {
-			op.Batches = append(op.Batches, d.batch((op.Partition+i)%d.s.Partitions))
-		}
+		return op
+	}
+	if d.oneIn(2) {
+		op.Batches = append(op.Batches, d.batch(absentPartition))
+	}
+	for i := range 1 + d.rng.Int32N(d.s.Partitions) {
+		op.Batches = append(op.Batches, d.batch((op.Partition+i)%d.s.Partitions))
+	}
+	return op
+}
+
+// exactly is one batch of an idempotent producer, or up to five that are sent before the first is answered.
+func (d *drawer) exactly() Op {
+	op := Op{Kind: OpProduce, Idempotent: true, Patience: d.patience(), Pause: d.pause(), Partition: d.partition()}
+	switch d.rng.IntN(60) {
+	case 0:
+		return Op{Kind: OpInitAgain, Patience: requestTimeout}
+	case 1:
+		return Op{Kind: OpEpochBump, Patience: requestTimeout}
+	}
+	op.Retries, op.Again = retriesMax, d.oneIn(12)
+	n := 1
+	if d.oneIn(5) {
+		n = 2 + d.rng.IntN(inFlightMax-1)
+	}
+	for range n {
+		op.Batches = append(op.Batches, d.batch(op.Partition))
+	}
+	return op
+}
+
+// member is an operation of a group's member. Now and then it sleeps through a rebalance, and commits with the
+// generation that it knows.
+func (d *drawer) member() Op {
+	op := Op{Kind: OpHeartbeat, Partition: d.partition(), Patience: requestTimeout}
+	switch n := d.rng.IntN(24); {
+	case n == 0:
+		op.Kind = OpJoin
+	case n == 1:
+		op.Kind = OpLeave
+	case n < 9:
+		op.Kind = OpMemberCommit
+	case n < 12:
+		op.Kind = OpFetchCommitted
 	}
 	return op
 }
@@ -160,6 +202,10 @@ func (d *drawer) admin() Op {
 		d.phase = 6 + d.rng.IntN(20)
 	case d.phase == 1:
 		op.Kind = OpDeleteTopic
+	case d.oneIn(6):
+		op.Kind = OpDescribeTopic
+	case d.oneIn(12):
+		op.Kind = OpOldTopic
 	default:
 		op.Batches = []Batch{{Partition: op.Partition, Records: []int{500 + d.rng.IntN(d.c.Bytes+1)}}}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 )
 
@@ -15,7 +16,14 @@ func (a *actor) fetch(sc *host.Scope, o *Op) {
 	if o.Rewind {
 		a.positions[o.Partition] = 0
 	}
+	if o.Rewind || a.session[o.Partition] == 0 {
+		a.assign(o.Partition)
+	}
+	if o.Slow > 0 {
+		a.r.count(fault.SlowConsumer)
+	}
 	op := a.begin(check.Fetch, o.Partition)
+	op.Session = a.session[o.Partition]
 	op.Offset = a.positions[o.Partition]
 	part, err := a.sendFetch(sc, topicName, o.Partition, op.Offset, o.MaxBytes, int32(o.Wait/1e6))
 	if err != nil {
@@ -36,7 +44,16 @@ func (a *actor) fetch(sc *host.Scope, o *Op) {
 		return
 	}
 	op.Records = records
+	op.HighWatermark, op.LastStable, op.LogStart = part.HighWatermark, part.LastStableOffset, part.LogStartOffset
 	a.positions[o.Partition] = next
+	a.record(op, check.OK)
+}
+
+// assign begins a session of reading a partition.
+func (a *actor) assign(p int32) {
+	a.session[p]++
+	op := a.begin(check.Assign, p)
+	op.Session = a.session[p]
 	a.record(op, check.OK)
 }
 

@@ -9,33 +9,44 @@ import (
 
 // commit commits an offset of the run's group outside group management, a value that was never committed before.
 func (a *actor) commit(sc *host.Scope, o *Op) {
+	if !a.coordinated && !a.findCoordinator(sc) {
+		return
+	}
 	op := a.begin(check.Commit, o.Partition)
 	op.Group = groupName
 	a.seq++
 	op.Offset = int64(a.id)<<32 | int64(a.seq)
-	req := kmsg.NewPtrOffsetCommitRequest()
-	req.SetVersion(6 + int16(a.id%3))
-	req.Group, req.Generation = groupName, -1
-	t := kmsg.NewOffsetCommitRequestTopic()
-	t.Topic = topicName
-	rp := kmsg.NewOffsetCommitRequestTopicPartition()
-	rp.Partition, rp.Offset = o.Partition, op.Offset
-	t.Partitions = append(t.Partitions, rp)
-	req.Topics = append(req.Topics, t)
-	if !a.coordinated && !a.findCoordinator(sc) {
-		return
-	}
-	resp, err := a.wire.do(sc, req)
-	if err != nil {
-		a.record(op, check.Unknown)
-		return
-	}
-	topics := resp.(*kmsg.OffsetCommitResponse).Topics
-	if len(topics) != 1 || len(topics[0].Partitions) != 1 || topics[0].Partitions[0].ErrorCode != 0 {
+	code, err := a.sendCommit(sc, &op)
+	if err != nil || code != 0 {
 		a.record(op, check.Unknown)
 		return
 	}
 	a.record(op, check.OK)
+}
+
+// sendCommit sends a commit and returns the answer's error code.
+func (a *actor) sendCommit(sc *host.Scope, op *check.Op) (int16, error) {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.SetVersion(6 + int16(a.id%3))
+	req.Group, req.Generation, req.MemberID = op.Group, -1, op.Member
+	if op.Generation > 0 {
+		req.Generation = op.Generation
+	}
+	t := kmsg.NewOffsetCommitRequestTopic()
+	t.Topic = topicName
+	rp := kmsg.NewOffsetCommitRequestTopicPartition()
+	rp.Partition, rp.Offset = op.Index, op.Offset
+	t.Partitions = append(t.Partitions, rp)
+	req.Topics = append(req.Topics, t)
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		return 0, err
+	}
+	topics := resp.(*kmsg.OffsetCommitResponse).Topics
+	if len(topics) != 1 || len(topics[0].Partitions) != 1 {
+		return 0, errNoAnswer
+	}
+	return topics[0].Partitions[0].ErrorCode, nil
 }
 
 // findCoordinator makes the broker create the offsets topic.
@@ -48,13 +59,16 @@ func (a *actor) findCoordinator(sc *host.Scope) bool {
 	return a.coordinated
 }
 
-// fetchCommitted reads the group's committed offset, which must be linearizable.
+// fetchCommitted reads a group's committed offset, which must be linearizable.
 func (a *actor) fetchCommitted(sc *host.Scope, o *Op) {
 	op := a.begin(check.FetchCommitted, o.Partition)
 	op.Group = groupName
+	if a.role == RoleMember {
+		op.Group = memberGroup
+	}
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(5 + int16(a.id%3))
-	req.Group = groupName
+	req.Group = op.Group
 	t := kmsg.NewOffsetFetchRequestTopic()
 	t.Topic, t.Partitions = topicName, []int32{o.Partition}
 	req.Topics = append(req.Topics, t)

@@ -35,6 +35,14 @@ const (
 	OpCreateTopic    OpKind = "create-topic"
 	OpDeleteTopic    OpKind = "delete-topic"
 	OpFillTopic      OpKind = "fill-topic"
+	OpDescribeTopic  OpKind = "describe-topic"
+	OpOldTopic       OpKind = "old-topic" // fetches from a deleted topic by its id
+	OpJoin           OpKind = "join"
+	OpHeartbeat      OpKind = "heartbeat"
+	OpLeave          OpKind = "leave"
+	OpMemberCommit   OpKind = "member-commit"
+	OpInitAgain      OpKind = "init-again"
+	OpEpochBump      OpKind = "epoch-bump"
 )
 
 // Op is one operation of one client, with everything that its client decides. What is left to draw is noise.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 )
 
@@ -18,10 +19,11 @@ type sending struct {
 	ended bool // it is recorded
 }
 
-// produce sends the operation's batches in one request and, if its producer is idempotent, sends them again until
-// they are answered or given up.
+// produce sends the operation's batches and, if its producer is idempotent, sends them again until they are answered
+// or given up. An idempotent producer's batches go to one partition, each in a request of its own, all of them before
+// the first answer is read; others go into one request.
 func (a *actor) produce(sc *host.Scope, op *Op) {
-	if op.Idempotent && a.producerID < 0 && !a.initProducer(sc) {
+	if op.Idempotent && a.producerID < 0 && !a.initProducer(sc, false) {
 		return
 	}
 	batches := make([]sending, len(op.Batches))
@@ -29,8 +31,7 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 		s := &batches[i]
 		s.Op = a.begin(check.Produce, b.Partition)
 		s.Idempotent = op.Idempotent
-		s.data = a.build(&s.Op, b, op.Idempotent)
-		if s.data == nil {
+		if s.data = a.build(s, b, batches[:i]); s.data == nil {
 			return
 		}
 	}
@@ -38,8 +39,11 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 		for i := range batches {
 			batches[i].Attempts = attempt
 		}
+		if attempt > 1 {
+			a.r.count(fault.SameSequence)
+		}
 		a.wire.timeout = min(requestTimeout, op.Patience<<min(attempt-1, 8))
-		err := a.sendProduce(sc, topicName, batches)
+		err := a.sendBatches(sc, batches, op.Idempotent)
 		if a.settled(batches, op, attempt, err) || a.h.Sleep(sc, op.Pause.Sub(0)) != nil {
 			break
 		}
@@ -88,19 +92,25 @@ func (a *actor) end(s *sending, outcome check.Outcome) {
 	}
 }
 
-// build returns a batch of records with values that nobody else produces.
-func (a *actor) build(op *check.Op, b Batch, idempotent bool) []byte {
+// build returns a batch of records with values that nobody else produces. before are the batches that the same
+// producer sends before it.
+func (a *actor) build(s *sending, b Batch, before []sending) []byte {
 	records := make([]batch.Record, len(b.Records))
 	at := a.h.Wall().UnixMilli()
 	for i, pad := range b.Records {
 		a.seq++
 		v := check.ValueOf(a.id, a.seq)
-		op.Values = append(op.Values, v)
+		s.Values = append(s.Values, v)
 		records[i] = batch.Record{Value: appendToken(make([]byte, 0, tokenBytes+pad), v, pad), Timestamp: at}
 	}
 	o := batch.Plain()
-	if idempotent {
+	if s.Idempotent {
 		o.ProducerID, o.ProducerEpoch, o.BaseSequence = a.producerID, a.epoch, a.sequence[b.Partition]
+		for i := range before {
+			o.BaseSequence += int32(len(before[i].Values))
+		}
+		s.ProducerID, s.ProducerEpoch = a.producerID, a.epoch
+		s.NextSequence = o.BaseSequence + int32(len(records))
 	}
 	data, err := batch.Build(o, records...)
 	if err != nil {
@@ -110,8 +120,8 @@ func (a *actor) build(op *check.Op, b Batch, idempotent bool) []byte {
 	return data
 }
 
-// sendProduce sends the batches that are not recorded yet and judges the answers.
-func (a *actor) sendProduce(sc *host.Scope, topic string, batches []sending) error {
+// produceRequest returns a request with the batches that are not recorded yet.
+func (a *actor) produceRequest(topic string, batches []sending) *kmsg.ProduceRequest {
 	req := kmsg.NewPtrProduceRequest()
 	req.SetVersion(9 + int16(a.id%4))
 	req.Acks, req.TimeoutMillis = -1, 2000
@@ -126,20 +136,61 @@ func (a *actor) sendProduce(sc *host.Scope, topic string, batches []sending) err
 		t.Partitions = append(t.Partitions, rp)
 	}
 	req.Topics = append(req.Topics, t)
-	resp, err := a.wire.do(sc, req)
+	return req
+}
+
+// sendBatches sends the batches that are not recorded yet and judges the answers.
+func (a *actor) sendBatches(sc *host.Scope, batches []sending, pipelined bool) error {
+	if !pipelined {
+		req := a.produceRequest(topicName, batches)
+		if err := a.wire.send(sc, req); err != nil {
+			return err
+		}
+		return a.receiveProduce(sc, req, batches, true)
+	}
+	var sent []*kmsg.ProduceRequest
+	for i := range batches {
+		if batches[i].ended {
+			continue
+		}
+		req := a.produceRequest(topicName, batches[i:i+1])
+		if err := a.wire.send(sc, req); err != nil {
+			if len(sent) == 0 {
+				return err
+			}
+			return fmt.Errorf("%w: %w", errNoAnswer, err)
+		}
+		sent = append(sent, req)
+	}
+	whole := true // everything before was acknowledged
+	for i := range batches {
+		if batches[i].ended {
+			continue
+		}
+		if err := a.receiveProduce(sc, sent[0], batches[i:i+1], whole); err != nil {
+			return err
+		}
+		sent = sent[1:]
+		whole = whole && batches[i].ended
+	}
+	return nil
+}
+
+func (a *actor) receiveProduce(sc *host.Scope, req *kmsg.ProduceRequest, batches []sending, whole bool) error {
+	resp, err := a.wire.receive(sc, req)
 	if err != nil {
 		return err
 	}
 	topics := resp.(*kmsg.ProduceResponse).Topics
-	if len(topics) != 1 || len(topics[0].Partitions) != len(t.Partitions) {
-		a.r.fail(oracleAnswer, "a produce of %d batches was answered in another shape", len(t.Partitions))
+	if len(topics) != 1 || len(topics[0].Partitions) != len(req.Topics[0].Partitions) {
+		a.r.fail(oracleAnswer, "a produce of %d batches was answered in another shape", len(req.Topics[0].Partitions))
 		return errNoAnswer
 	}
 	for i := range topics[0].Partitions {
 		p := &topics[0].Partitions[i]
 		for j := range batches {
 			if s := &batches[j]; s.Index == p.Partition && !s.ended {
-				a.judgeProduce(s, p)
+				a.judgeProduce(s, p, whole)
 				break
 			}
 		}
@@ -147,8 +198,9 @@ func (a *actor) sendProduce(sc *host.Scope, topic string, batches []sending) err
 	return nil
 }
 
-// judgeProduce takes the answer to one batch; the batch stays open if it is to be sent again.
-func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition) {
+// judgeProduce takes the answer to one batch; the batch stays open if it is to be sent again. whole says that the
+// batches that the producer sent before it were all acknowledged.
+func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition, whole bool) {
 	if s.Index == absentPartition {
 		if p.ErrorCode != codeUnknownTopic {
 			a.r.fail(oracleAnswer, "produce to a partition that does not exist was answered with code %d", p.ErrorCode)
@@ -162,13 +214,18 @@ func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition) 
 		a.r.acknowledged(&s.Op)
 		a.end(s, check.OK)
 		if s.Idempotent {
-			a.sequence[s.Index] += int32(len(s.Values))
+			a.sequence[s.Index] = max(a.sequence[s.Index], s.NextSequence)
 		}
 	case codeNotLeader, codeUnknownTopic, codeLeaderNotAvail:
-		if s.Attempts == 1 { // nothing was appended, now or before
+		if s.Attempts == 1 && whole { // nothing was appended, now or before
 			a.end(s, check.Failed)
 		}
 	case codeTimedOut, codeStorage:
+	case codeOutOfOrder:
+		if whole {
+			a.r.fail(oracleAnswer, "client %d sent sequences up to %d to %s after all before them were acknowledged: "+
+				"OUT_OF_ORDER_SEQUENCE_NUMBER", a.id, s.NextSequence, s.Partition)
+		}
 	default:
 		a.r.fail(oracleAnswer, "produce of client %d to %s: unexpected error code %d", a.id, s.Partition, p.ErrorCode)
 	}
@@ -177,18 +234,10 @@ func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition) 
 // again sends an acknowledged batch once more, as a client does whose answer was lost: it must be answered with the
 // offset that it has.
 func (a *actor) again(sc *host.Scope, s *sending) {
+	a.r.count(fault.SameSequence)
 	twin := *s
 	twin.ended = false
-	req := kmsg.NewPtrProduceRequest()
-	req.SetVersion(9)
-	req.Acks, req.TimeoutMillis = -1, 2000
-	t := kmsg.NewProduceRequestTopic()
-	t.Topic = topicName
-	rp := kmsg.NewProduceRequestTopicPartition()
-	rp.Partition, rp.Records = s.Index, s.data
-	t.Partitions = append(t.Partitions, rp)
-	req.Topics = append(req.Topics, t)
-	resp, err := a.wire.do(sc, req)
+	resp, err := a.wire.do(sc, a.produceRequest(topicName, []sending{twin}))
 	if err != nil {
 		return
 	}
@@ -209,9 +258,17 @@ func (a *actor) again(sc *host.Scope, s *sending) {
 	}
 }
 
-func (a *actor) initProducer(sc *host.Scope) bool {
+// initProducer gets a producer id; bump asks with the one that the client has, as a producer does whose sequence is
+// lost. The old id is not used again.
+func (a *actor) initProducer(sc *host.Scope, bump bool) bool {
+	op := a.begin(check.InitProducer, 0)
+	op.Partition = check.Partition{}
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.SetVersion(4)
+	if bump {
+		req.ProducerID, req.ProducerEpoch = a.producerID, a.epoch
+		a.r.count(fault.EpochBump)
+	}
 	resp, err := a.wire.do(sc, req)
 	if err != nil {
 		return false
@@ -226,5 +283,15 @@ func (a *actor) initProducer(sc *host.Scope) bool {
 	a.r.producerIDs[r.ProducerID] = true
 	a.producerID, a.epoch = r.ProducerID, r.ProducerEpoch
 	clear(a.sequence)
+	op.ProducerID, op.ProducerEpoch = r.ProducerID, r.ProducerEpoch
+	a.record(op, check.OK)
 	return true
+}
+
+// initAgain asks for a producer id twice, as a client does whose first answer was late: each must be one of its own.
+func (a *actor) initAgain(sc *host.Scope) {
+	a.r.count(fault.RepeatInit)
+	if a.initProducer(sc, false) {
+		a.initProducer(sc, false)
+	}
 }

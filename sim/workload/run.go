@@ -19,18 +19,19 @@ type run struct {
 	m        *sim.Machine
 	node     *node.Node // of the running incarnation, once it serves
 
-	history     check.History
-	durable     *durableSet
-	producerIDs map[int64]bool
-	began       host.Time // the clients' work
-	over        bool      // the clients' work is over
-	calm        bool      // no crash is planned or wanted any more
-	running     int       // clients at work
-	ops         int       // operations carried out
-	puts        int
-	restarts    int
-	crashes     []string
-	crash       crashes
+	history      check.History
+	durable      *durableSet
+	producerIDs  map[int64]bool
+	began        host.Time // the clients' work
+	over         bool      // the clients' work is over
+	calm         bool      // no crash is planned or wanted any more
+	running      int       // clients at work
+	ops          int       // operations carried out
+	staleCommits int       // refused because their generation was over
+	puts         int
+	restarts     int
+	crashes      []string
+	crash        crashes
 }
 
 // opsLeast is how many operations a run carries out before its clients' work is over, if it has so many and does
@@ -159,7 +160,7 @@ func (r *run) createTopic(h host.Host, sc *host.Scope) error {
 	a := r.newActor(h, 100)
 	defer a.wire.drop()
 	for until := r.w.Now().Add(time.Minute); r.w.Now() < until; {
-		if a.create(sc, topicName, r.settings.Partitions) {
+		if code, err := a.create(sc, topicName, r.settings.Partitions); err == nil && (code == 0 || code == codeTopicExists) {
 			return nil
 		}
 		if err := h.Sleep(sc, 20*time.Millisecond); err != nil {
@@ -181,7 +182,7 @@ func (r *run) start() {
 			for _, c := range r.settings.Clients {
 				if c.Machine == name {
 					a := r.newActor(h, c.ID)
-					a.ops = ops[c.ID]
+					a.ops, a.role = ops[c.ID], c.Role
 					h.Go(sc, "client."+string(c.Role), a.loop)
 				}
 			}

@@ -46,6 +46,7 @@ const (
 	RoleExactly   Role = "exactly"   // an idempotent producer
 	RoleReader    Role = "reader"    // fetches on from its positions, and lists ends
 	RoleCommitter Role = "committer" // commits and fetches offsets of the group, outside its management
+	RoleMember    Role = "member"    // is in a group, commits with its generation, sleeps through rebalances
 	RoleAdmin     Role = "admin"     // creates, fills and deletes a topic of its own
 )
 
@@ -108,6 +109,7 @@ func Plain() Settings {
 	add(RoleExactly, 2, 3, 40*time.Millisecond)
 	add(RoleReader, 11, 3, 50*time.Millisecond)
 	add(RoleCommitter, 21, 2, 50*time.Millisecond)
+	add(RoleMember, 31, 2, 60*time.Millisecond)
 	add(RoleAdmin, adminID, 1, 60*time.Millisecond)
 	s.Clients[3].Machine, s.Clients[6].Machine = farClients, farClients
 	return s

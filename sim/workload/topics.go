@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 )
 
@@ -12,8 +13,56 @@ const (
 	adminPartitions = 2
 )
 
-// create creates a topic; true if it is there.
-func (a *actor) create(sc *host.Scope, name string, partitions int32) bool {
+// admin does an operation on the admin's own topic, whose records nobody judges. Its existence is a register.
+func (a *actor) admin(sc *host.Scope, o *Op) {
+	op := a.begin(check.CreateTopic, 0)
+	op.Partition = check.Partition{Topic: adminTopic}
+	var code int16
+	var err error
+	switch o.Kind {
+	case OpFillTopic:
+		a.fill(sc, o)
+		return
+	case OpOldTopic:
+		a.oldTopic(sc, o)
+		return
+	case OpCreateTopic:
+		op.Partitions = adminPartitions
+		code, err = a.create(sc, adminTopic, adminPartitions)
+	case OpDeleteTopic:
+		op.Kind = check.DeleteTopic
+		a.remember(sc)
+		op.Call = a.now()
+		code, err = a.deleteTopic(sc, adminTopic)
+	case OpDescribeTopic:
+		op.Kind = check.DescribeTopic
+		var t *kmsg.MetadataResponseTopic
+		if t, err = a.describe(sc, adminTopic); err != nil {
+			return
+		}
+		switch t.ErrorCode {
+		case 0, codeLeaderNotAvail:
+			op.Partitions = int32(len(t.Partitions))
+		case codeUnknownTopic:
+		default:
+			return
+		}
+	}
+	switch {
+	case err != nil:
+		a.record(op, check.Unknown)
+	case code == 0:
+		a.record(op, check.OK)
+	case code == codeTopicExists, code == codeUnknownTopic:
+		op.Code = code
+		a.record(op, check.Failed)
+	default:
+		a.record(op, check.Unknown)
+	}
+}
+
+// create creates a topic and returns the answer's error code.
+func (a *actor) create(sc *host.Scope, name string, partitions int32) (int16, error) {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(5)
 	req.TimeoutMillis = 2000
@@ -22,41 +71,95 @@ func (a *actor) create(sc *host.Scope, name string, partitions int32) bool {
 	req.Topics = append(req.Topics, t)
 	resp, err := a.wire.do(sc, req)
 	if err != nil {
-		return false
+		return 0, err
 	}
 	topics := resp.(*kmsg.CreateTopicsResponse).Topics
-	return len(topics) == 1 && (topics[0].ErrorCode == 0 || topics[0].ErrorCode == codeTopicExists)
+	if len(topics) != 1 {
+		return 0, errNoAnswer
+	}
+	return topics[0].ErrorCode, nil
 }
 
-// fill produces to the admin's own topic, whose records nobody judges.
+// fill produces to the admin's own topic.
 func (a *actor) fill(sc *host.Scope, op *Op) {
 	batches := make([]sending, len(op.Batches))
 	for i, b := range op.Batches {
 		batches[i].Op = check.Op{Partition: check.Partition{Topic: adminTopic, Index: b.Partition}}
-		batches[i].data = a.build(&batches[i].Op, b, false)
+		batches[i].data = a.build(&batches[i], b, nil)
 	}
-	req := kmsg.NewPtrProduceRequest()
-	req.SetVersion(9)
-	req.Acks, req.TimeoutMillis = -1, 2000
-	t := kmsg.NewProduceRequestTopic()
-	t.Topic = adminTopic
-	for i := range batches {
-		rp := kmsg.NewProduceRequestTopicPartition()
-		rp.Partition, rp.Records = batches[i].Index, batches[i].data
-		t.Partitions = append(t.Partitions, rp)
-	}
-	req.Topics = append(req.Topics, t)
-	_, _ = a.wire.do(sc, req)
+	_, _ = a.wire.do(sc, a.produceRequest(adminTopic, batches))
 }
 
-func (a *actor) deleteTopic(sc *host.Scope, name string) bool {
+func (a *actor) deleteTopic(sc *host.Scope, name string) (int16, error) {
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	req.SetVersion(4)
 	req.TopicNames, req.TimeoutMillis = []string{name}, 2000
 	resp, err := a.wire.do(sc, req)
 	if err != nil {
-		return false
+		return 0, err
 	}
 	topics := resp.(*kmsg.DeleteTopicsResponse).Topics
-	return len(topics) == 1 && topics[0].ErrorCode == 0
+	if len(topics) != 1 {
+		return 0, errNoAnswer
+	}
+	return topics[0].ErrorCode, nil
+}
+
+// describe asks for a topic's metadata and does not create it.
+func (a *actor) describe(sc *host.Scope, name string) (*kmsg.MetadataResponseTopic, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.SetVersion(10)
+	req.AllowAutoTopicCreation = false
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = kmsg.StringPtr(name)
+	req.Topics = append(req.Topics, t)
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		return nil, err
+	}
+	topics := resp.(*kmsg.MetadataResponse).Topics
+	if len(topics) != 1 {
+		return nil, errNoAnswer
+	}
+	return &topics[0], nil
+}
+
+// remember keeps the id of the topic that is about to be deleted.
+func (a *actor) remember(sc *host.Scope) {
+	if t, err := a.describe(sc, adminTopic); err == nil && t.ErrorCode == 0 {
+		a.topicID = t.TopicID
+	}
+}
+
+// oldTopic fetches by the id of a topic that was deleted: nothing of the topic that has its name now may come.
+func (a *actor) oldTopic(sc *host.Scope, o *Op) {
+	if a.topicID == ([16]byte{}) {
+		return
+	}
+	a.r.count(fault.StaleMetadata)
+	now, err := a.describe(sc, adminTopic)
+	if err != nil || now.TopicID == a.topicID {
+		return // the deletion did not happen
+	}
+	req := kmsg.NewPtrFetchRequest()
+	req.SetVersion(13)
+	req.MinBytes, req.MaxBytes, req.SessionEpoch = 0, 1<<16, -1
+	t := kmsg.NewFetchRequestTopic()
+	t.TopicID = a.topicID
+	rp := kmsg.NewFetchRequestTopicPartition()
+	rp.Partition, rp.PartitionMaxBytes, rp.CurrentLeaderEpoch = o.Partition, 1<<16, -1
+	t.Partitions = append(t.Partitions, rp)
+	req.Topics = append(req.Topics, t)
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		return
+	}
+	for _, t := range resp.(*kmsg.FetchResponse).Topics {
+		for i := range t.Partitions {
+			if p := &t.Partitions[i]; p.ErrorCode == 0 || len(p.RecordBatches) > 0 {
+				a.r.fail(oracleAnswer, "a fetch by the id of a deleted topic was answered with code %d and %d bytes",
+					p.ErrorCode, len(p.RecordBatches))
+			}
+		}
+	}
 }
