@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // aheadChunk is how much of the ring is searched and zeroed at a time.
@@ -33,6 +34,9 @@ func (l *Log) runAhead(sc *host.Scope) {
 				return
 			}
 			continue
+		}
+		if host.Buggify(l.h, "wal.ahead.late") && l.h.Sleep(sc, 5*time.Millisecond) != nil {
+			return
 		}
 		if err := l.clearAhead(sc, buf[:n], from); err != nil {
 			l.giveUp(err)
@@ -70,7 +74,8 @@ func (l *Log) clearAhead(sc *host.Scope, buf []byte, pos Position) error {
 	}
 	for i := 0; i < len(buf); i += BlockSize {
 		h, err := decodeHeader(buf[i : i+headerSize])
-		if at := pos + Position(i); err == nil && h.wal == l.id.WAL && h.pos == at {
+		if at := pos + Position(i); err == nil && h.wal == l.id.WAL && h.pos == at && !unsearched() {
+			probe.Hit(probe.WalLaterFrameFound)
 			return &DamageError{l.ring.name, l.start, l.ring.offset(l.start), fmt.Sprintf(
 				"the log was taken to end here, but a frame at position %d shows that it was durable up to %d",
 				at, h.durable)}
@@ -126,6 +131,7 @@ func (l *Log) readPatiently(sc *host.Scope, buf []byte, pos Position) error {
 		if err == nil || i == tries {
 			return err
 		}
+		probe.Hit(probe.WalSearchReadAgain)
 		if e := l.h.Sleep(sc, time.Duration(i)*10*time.Millisecond); e != nil {
 			return err
 		}

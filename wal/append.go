@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // Append gives d a place in the next frame, waiting for ring and slab room until then or until the scope
@@ -69,6 +70,7 @@ func (l *Log) admit(sc *host.Scope, until host.Time, size int, reserved bool) er
 		return err
 	}
 	// Who waits already goes first, but for the reserve's users: what they wait for may depend on them.
+	l.rarely()
 	if (reserved || l.line.len() == 0) && l.fit(size, reserved) == roomy {
 		return nil
 	}
@@ -86,15 +88,18 @@ func (l *Log) admit(sc *host.Scope, until host.Time, size int, reserved bool) er
 			case roomy:
 				return nil
 			case wantSlab:
+				probe.Hit(probe.WalSlabStarved)
 				if l.relieve() {
 					continue
 				}
 			case wantRing:
+				probe.Hit(probe.WalRingFull)
 				l.hungry = true
 				l.poke()
 			}
 		}
 		if err := l.park(p, sc, until); err != nil {
+			probe.Hit(probe.WalAppendGaveUp)
 			l.stats.Timeouts++
 			return err
 		}
@@ -161,11 +166,13 @@ func (l *Log) fit(size int, reserved bool) room {
 		}
 		switch {
 		case n == 0: // too little is left of this slab
+			probe.Hit(probe.WalSlabTooShort)
 			f.slab.Release(HolderLog)
 			f.slab = nil
 		case len(l.pending) > 0:
 			return wantFrame
 		default:
+			probe.Hit(probe.WalGroupSplit)
 			l.detach()
 		}
 	}
@@ -180,7 +187,17 @@ func (l *Log) fitRing(end Position, reserved bool) room {
 	if end > limit || end > l.cleared {
 		return wantRing
 	}
+	if reserved && end > limit-Position(l.cfg.Reserve) {
+		probe.Hit(probe.WalReserveUsed)
+	}
 	return roomy
+}
+
+// rarely closes the fill frame before it is full where the simulator asks for it. Called with l.mu held.
+func (l *Log) rarely() {
+	if len(l.pending) == 0 && len(l.fill.entries) > 0 && host.Buggify(l.h, "wal.frame.full") {
+		l.detach()
+	}
 }
 
 // detach closes the fill frame to further entries and begins the next one behind it, in the same slab
@@ -191,7 +208,7 @@ func (l *Log) detach() {
 	l.next = f.after()
 	l.pending = append(l.pending, f)
 	g := l.blank()
-	if off := f.off + f.size; off+2*BlockSize <= len(f.slab.mem) {
+	if off := f.off + f.size; off+2*BlockSize <= len(f.slab.mem) && !host.Buggify(l.h, "wal.slab.full") {
 		g.slab, g.off, g.life = f.slab, off, f.life
 		g.slab.Hold(HolderLog) // one for each frame, the fill frame included
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // superEvery is how long D may lag: the superblock is written at most this often for it, and no later
@@ -30,7 +32,7 @@ func (l *Log) run(sc *host.Scope) {
 			}
 		}
 		when := l.superWhen()
-		if when != 0 && l.h.Now() >= when {
+		if when != 0 && l.superNow(when) {
 			if err := l.writeSuper(false); err != nil {
 				l.die(nil, err)
 				return
@@ -87,30 +89,83 @@ func (l *Log) commit(f *frame) error {
 	if err := l.claim(f); err != nil {
 		return err
 	}
+	var behind *frame
+	if mutant.On(mutant.AckOutOfOrder) {
+		var err error
+		if behind, err = l.overtake(f); err != nil {
+			return err
+		}
+	}
 	if err := l.ring.write(f.buf(), f.pos); err != nil {
 		return err
 	}
-	if err := l.ring.w.Sync(); err != nil {
-		return fmt.Errorf("wal: sync %s up to position %d: %w", l.ring.name, f.after(), err)
+	if mutant.On(mutant.AckBeforeSync) {
+		f.tell()
 	}
-	if err := l.fence(); err != nil {
+	if err := l.sync(f); err != nil {
 		return err
 	}
+	if err := l.finish(f); err != nil || behind == nil {
+		return err
+	}
+	return l.finish(behind)
+}
+
+// sync makes what was written of f durable, and then asks whether that still counts (rule 6).
+func (l *Log) sync(f *frame) error {
+	if mutant.On(mutant.CheckThenAct) {
+		if err := l.fence(); err != nil {
+			return err
+		}
+	}
+	l.pause("wal.pause.before-sync")
+	err := l.ring.w.Sync()
+	if err != nil && mutant.On(mutant.WriteAfterError) {
+		err = l.ring.w.Sync()
+	}
+	if err != nil && !mutant.On(mutant.SyncErrorIgnored) {
+		probe.Hit(probe.WalDiedOfSync)
+		return fmt.Errorf("wal: sync %s up to position %d: %w", l.ring.name, f.after(), err)
+	}
+	if mutant.On(mutant.CheckThenAct) || mutant.On(mutant.FenceSkipped) {
+		return nil
+	}
+	l.pause("wal.pause.before-fence")
+	return l.fence()
+}
+
+// finish lets go of f, which is durable.
+func (l *Log) finish(f *frame) error {
 	if err := l.settle(f); err != nil {
 		return err
 	}
-	for _, d := range f.drafts {
-		d.Durable(nil)
-	}
+	l.pause("wal.pause.before-answer")
+	f.tell()
 	f.slab.Release(HolderLog)
 	l.recycle(f)
 	return nil
 }
 
+// tell lets the drafts of f know, once and in append order, that they are durable.
+func (f *frame) tell() {
+	for _, d := range f.drafts {
+		d.Durable(nil)
+	}
+	clear(f.drafts)
+	f.drafts = f.drafts[:0]
+}
+
+// pause gives other tasks a turn in the middle of a commit, where the simulator asks for it.
+func (l *Log) pause(site string) {
+	if host.Buggify(l.h, site) {
+		_ = l.h.Sleep(nil, 0) // it has no scope to end with
+	}
+}
+
 // claim checks, against what the superblock slots carry now, that f overwrites nothing that either slot
 // needs for a right scan, and that the log did not fail meanwhile.
 func (l *Log) claim(f *frame) error {
-	freed := min(l.slotTrim[0], l.slotTrim[1])
+	freed := l.carried()
 	if !invariant.Holds(f.after() <= freed+Position(l.ring.capacity), invariant.ReuseAfterSuperblock) {
 		invariant.Fail(invariant.ReuseAfterSuperblock, "frame [%d, %d) in a ring of %d that is free from %d",
 			f.pos, f.after(), l.ring.capacity, freed)
@@ -126,6 +181,7 @@ func (l *Log) fence() error {
 		return nil
 	}
 	if err := l.cfg.Fence(); err != nil {
+		probe.Hit(probe.WalFenced)
 		return fmt.Errorf("%w (%s): %w", ErrFenced, l.ring.name, err)
 	}
 	return nil
@@ -172,17 +228,34 @@ func (l *Log) recycle(f *frame) {
 func (l *Log) superWhen() host.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	owed := l.trim.pos > min(l.slotTrim[0], l.slotTrim[1])
+	owed := l.trim.pos > l.carried()
 	if !owed {
 		l.hungry = false
 	}
 	switch {
 	case l.hungry:
+		probe.Hit(probe.WalSuperblockHurried)
 		return l.h.Now()
 	case owed || l.durable > l.sb.durable:
 		return l.lastSuper.Add(superEvery)
 	}
 	return 0
+}
+
+// superNow tells whether a superblock that is due at when is written now.
+func (l *Log) superNow(when host.Time) bool {
+	if host.Buggify(l.h, "wal.superblock.early") {
+		return true
+	}
+	return l.h.Now() >= when && !host.Buggify(l.h, "wal.superblock.late")
+}
+
+// carried is the trim that both superblock slots carry: what lies below it may be overwritten (rule 14).
+func (l *Log) carried() Position {
+	if mutant.On(mutant.ReuseOnOneSlot) {
+		return max(l.slotTrim[0], l.slotTrim[1])
+	}
+	return min(l.slotTrim[0], l.slotTrim[1])
 }
 
 // writeSuper writes the superblock to the slot that is not the newest, and frees space once both slots
@@ -194,14 +267,19 @@ func (l *Log) writeSuper(clean bool) error {
 	sb := l.nextSuper(clean)
 	sb.encode(l.superBuf)
 	slot := 1 - l.slot
-	if err := writeSlot(l.ring.w, slot, l.ring.capacity, l.superBuf); err != nil {
+	write := writeSlot
+	if mutant.On(mutant.UseBeforeSync) && l.commitP == nil { // at Open: the sync would cover what was scanned
+		write = writeSlotUnsynced
+	}
+	if err := write(l.ring.w, slot, l.ring.capacity, l.superBuf); err != nil {
+		probe.Hit(probe.WalDiedOfSuperblock)
 		return fmt.Errorf("wal: write superblock of %s: %w", l.ring.name, err)
 	}
 	l.sb, l.slot, l.slotTrim[slot] = sb, slot, sb.trim.pos
 	l.lastSuper = l.h.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if freed := min(l.slotTrim[0], l.slotTrim[1]); freed > l.freed {
+	if freed := l.carried(); freed > l.freed {
 		l.freed = freed
 		l.line.wake()
 	}
@@ -216,8 +294,11 @@ func (l *Log) nextSuper(clean bool) superblock {
 	sb := l.sb
 	sb.seq++
 	sb.trim, sb.durable = l.trim, l.durable
-	sb.clean, sb.cleanEpoch, sb.cleanEnd = clean, 0, 0
+	if !mutant.On(mutant.CleanMarkKept) {
+		sb.clean, sb.cleanEpoch, sb.cleanEnd = clean, 0, 0
+	}
 	if clean {
+		sb.clean = true
 		sb.cleanEpoch, sb.cleanEnd = l.id.BrokerEpoch, l.durable
 	}
 	return sb
@@ -225,10 +306,15 @@ func (l *Log) nextSuper(clean bool) superblock {
 
 // writeSlot writes one block to a superblock slot and syncs it.
 func writeSlot(f host.File, slot int, capacity int64, block []byte) error {
-	if _, err := f.WriteAt(block, slotOffset(slot, fileSize(capacity))); err != nil {
+	if err := writeSlotUnsynced(f, slot, capacity, block); err != nil {
 		return err
 	}
 	return f.Sync()
+}
+
+func writeSlotUnsynced(f host.File, slot int, capacity int64, block []byte) error {
+	_, err := f.WriteAt(block, slotOffset(slot, fileSize(capacity)))
+	return err
 }
 
 // die ends the log after the first error: nothing is written or synced any more, and everything in
@@ -244,6 +330,7 @@ func (l *Log) die(inFlight *frame, cause error) {
 
 // abandon ends the log because its scope ended without Close.
 func (l *Log) abandon(cause error) {
+	probe.Hit(probe.WalAbandoned)
 	err := &deadError{cause}
 	l.fail(l.strand(nil, err), err)
 }

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 const (
@@ -58,10 +59,12 @@ func (x *Fence) write(vol host.Volume) error {
 		wal, generation, err := decodeFence(x.got)
 		switch {
 		case err != nil: // torn when it was first written, or rotten: metadata named us, so it is ours to write
+			probe.Hit(probe.WalFenceTorn)
 		case wal != x.wal:
 			return fmt.Errorf("%w: fence word %s is of WAL %s, metadata names %s: attach the right volume",
 				ErrForeign, x.name, wal, x.wal)
 		case generation > x.generation:
+			probe.Hit(probe.WalFenceHigher)
 			return fmt.Errorf("%w: fence word %s has generation %d, this holder %d", ErrFenced, x.name,
 				generation, x.generation)
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // Format gives birth to a WAL (rule 10): it makes the file, zeroes both superblock slots, syncs, writes
@@ -33,6 +35,9 @@ func Format(sc *host.Scope, h host.Host, vol host.Volume, name string, cfg Confi
 	if err != nil {
 		return fmt.Errorf("wal: format %s: %w", name, err)
 	}
+	if mutant.On(mutant.BirthOutOfOrder) {
+		return nil
+	}
 	return syncParents(vol, name)
 }
 
@@ -56,6 +61,9 @@ func birth(h host.Host, f host.File, name string, sb *superblock) error {
 				ErrExists, name, old.id.WAL)
 		}
 	}
+	if size > 0 {
+		probe.Hit(probe.WalBornAgain)
+	}
 	if err := f.Resize(fileSize(sb.capacity)); err != nil {
 		return fmt.Errorf("size it to %d bytes: %w", fileSize(sb.capacity), err)
 	}
@@ -66,6 +74,9 @@ func birth(h host.Host, f host.File, name string, sb *superblock) error {
 		}
 	}
 	sb.encode(block)
+	if mutant.On(mutant.BirthOutOfOrder) {
+		return writeSlotUnsynced(f, 0, sb.capacity, block)
+	}
 	return writeSlot(f, 0, sb.capacity, block)
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // restore scans the ring, syncs what it read (rule 18) and sets the log up behind it.
@@ -19,6 +21,9 @@ func (l *Log) restore(rec *Recovery, found *slots, want *Expect) error {
 	}
 	if sb.clean {
 		s.durable = max(s.durable, sb.cleanEnd)
+		if mutant.On(mutant.CleanMarkKept) {
+			s.durable, s.limit = sb.cleanEnd, sb.cleanEnd
+		}
 	}
 	s.durable = (s.durable + BlockSize - 1) / BlockSize * BlockSize
 	slab, err := l.scanBuffer(s)
@@ -38,13 +43,30 @@ func (l *Log) restore(rec *Recovery, found *slots, want *Expect) error {
 	if err := l.wipe(s); err != nil {
 		return err
 	}
-	if err := l.ring.w.Sync(); err != nil {
-		return fmt.Errorf("wal: sync %s after the scan: %w", l.ring.name, err)
+	if !mutant.On(mutant.UseBeforeSync) {
+		if err := l.ring.w.Sync(); err != nil {
+			return fmt.Errorf("wal: sync %s after the scan: %w", l.ring.name, err)
+		}
 	}
 	rec.End, rec.Durable = s.pos, s.durable
 	rec.Clean = sb.clean && sb.cleanEnd == s.pos && rec.Torn.Frames == 0 && len(rec.Damage) == 0
+	notice(rec, sb)
 	l.adopt(s)
 	return nil
+}
+
+// notice counts rare ends of a scan.
+func notice(rec *Recovery, sb *superblock) {
+	switch {
+	case sb.clean && rec.Clean:
+		probe.Hit(probe.WalCleanMarkBelieved)
+	case sb.clean:
+		probe.Hit(probe.WalCleanMarkVoid)
+	case rec.End > 0 && rec.Frames == 0 && len(rec.Damage) == 0:
+		probe.Hit(probe.WalAllTrimmed)
+	case rec.End > rec.Durable+BlockSize*8:
+		probe.Hit(probe.WalFarBeyondEvidence)
+	}
 }
 
 // adopt sets the log up behind a finished scan.
@@ -79,6 +101,7 @@ func (l *Log) wipe(s *scanner) error {
 		return nil
 	}
 	end := min(s.pos+Position(s.frameLimit)+BlockSize, Position(l.ring.capacity))
+	probe.Hit(probe.WalRemainsWiped)
 	clear(s.buf)
 	for pos := s.pos; pos < end; {
 		n := min(Position(len(s.buf)), end-pos)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 const (
@@ -55,6 +56,7 @@ func (r *ring) write(p []byte, pos Position) error {
 	for len(p) > 0 {
 		n := r.run(pos, len(p))
 		if _, err := r.w.WriteAt(p[:n], r.offset(pos)); err != nil {
+			probe.Hit(probe.WalWriteFailed)
 			return fmt.Errorf("wal: write %s at position %d: %w", r.name, pos, err)
 		}
 		p, pos = p[n:], pos+Position(n)

@@ -4,6 +4,8 @@ import (
 	"hash/crc32"
 
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // scanner walks the ring from the trim position and decides by the table. It reads, and writes nothing.
@@ -60,6 +62,9 @@ func (s *scanner) view(pos Position, n int) ([]byte, error) {
 // run scans to the end of the log.
 func (s *scanner) run() error {
 	for {
+		if mutant.On(mutant.RecoveryStopsEarly) && s.pos >= s.durable {
+			return nil
+		}
 		o, err := s.look()
 		if err != nil {
 			return err
@@ -82,13 +87,26 @@ func (s *scanner) run() error {
 			o.header = headerRemains
 		}
 		e := evidenceNone
-		if s.durable > s.pos {
+		if s.durable > s.pos && !mutant.On(mutant.EvidenceIgnored) {
 			e = evidenceDurable
 		}
-		switch why := reason(o.header, o.body, e); decisions[o.header][o.body][e] {
+		v := decisions[o.header][o.body][e]
+		if v == verdictDamage && mutant.On(mutant.DamageIsTear) {
+			v = verdictTorn
+		}
+		switch why := reason(o.header, o.body, e); v {
 		case verdictEnd:
 			return nil
 		case verdictTorn:
+			if mutant.On(mutant.RecoveryAcceptsTorn) && o.table {
+				o.bad = nil
+				s.accept(&o)
+				continue
+			}
+			probe.Hit(probe.WalTornTailDropped)
+			if o.header == headerRemains {
+				probe.Hit(probe.WalRemainsDropped)
+			}
 			s.rec.Torn = Torn{Frames: 1, At: s.pos, Bytes: int64(o.h.length), Why: why}
 			s.dirty = true
 			return nil
@@ -119,6 +137,7 @@ func (s *scanner) look() (sight, error) {
 		if h, ok = repairHeader(b); !ok || !s.isNext(&h) {
 			return o, nil
 		}
+		probe.Hit(probe.WalHeaderFlipped)
 		o.header = headerFlipped
 	}
 	f, err := s.view(s.pos, int(h.length))
@@ -132,8 +151,13 @@ func (s *scanner) look() (sight, error) {
 
 // isNext is rule 12.
 func (s *scanner) isNext(h *header) bool {
-	return h.wal == s.wal && h.pos == s.pos && h.epoch >= s.epoch && (!s.anchored || h.chain == s.chain) &&
-		int(h.length) <= len(s.buf) && s.pos+Position(h.length) <= s.limit
+	if h.wal != s.wal || int(h.length) > len(s.buf) || s.pos+Position(h.length) > s.limit {
+		return false
+	}
+	if mutant.On(mutant.ChainIgnored) {
+		return true
+	}
+	return h.pos == s.pos && h.epoch >= s.epoch && (!s.anchored || h.chain == s.chain)
 }
 
 // virgin reports whether no earlier lap wrote at pos: there the ring is zero ahead of the log.
@@ -159,7 +183,9 @@ func (s *scanner) inspect(o *sight) {
 		o.body = bodyStrange
 		return
 	}
-	o.body = bodyWhole
+	if o.body = bodyWhole; mutant.On(mutant.FrameUnchecked) {
+		return
+	}
 	bad, flipped, missing := 0, false, false
 	for i := range int(h.length) / BlockSize {
 		stored := h.storedSum(f, i)
@@ -275,7 +301,9 @@ func (s *scanner) head(buf []byte, p *placed) []byte {
 // else at the next valid header, else where the log is known to have been durable.
 func (s *scanner) damage(o *sight, later Position, why string) {
 	d := Damage{From: s.pos, Why: why, Listed: o.table && o.buf != nil}
+	probe.Hit(probe.WalDamageNamed)
 	if o.buf == nil {
+		probe.Hit(probe.WalDamageWithoutHeader)
 		d.To = s.durable
 		if later != 0 {
 			d.To = later
@@ -296,6 +324,9 @@ func (s *scanner) damage(o *sight, later Position, why string) {
 				d.Lost = append(d.Lost, f)
 			}
 		})
+	}
+	if d.Listed && whole && len(d.Lost) < int(o.h.entries) {
+		probe.Hit(probe.WalDamageSpared)
 	}
 	if !whole {
 		o.bad = make([]bool, o.h.length/BlockSize)

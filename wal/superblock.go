@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // superMagic begins every superblock.
@@ -168,6 +170,9 @@ func chooseSlot(name string, a, b []byte) (slots, error) {
 			i = 1
 		}
 		out := slots{newest: sb[i], at: i}
+		if sb[i].seq > 1 {
+			probe.Hit(probe.WalOneSlotServes)
+		}
 		if bad := 1 - i; st[bad] == slotBad {
 			out.warnings = append(out.warnings, fmt.Sprintf("%s: superblock %s is damaged (%v); the %s one serves",
 				name, slotName(bad), why[bad], slotName(i)))
@@ -192,6 +197,7 @@ func chooseValid(name string, sb [2]superblock) (slots, error) {
 			ErrSuperblock, name, a.id.WAL, b.id.WAL, restoreIt)
 	}
 	if a.seq == b.seq {
+		probe.Hit(probe.WalEqualSlots)
 		return slots{}, fmt.Errorf("%w: %s: both slots carry sequence %d: %s",
 			ErrSuperblock, name, a.seq, restoreIt)
 	}
