@@ -6,6 +6,8 @@ import (
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -26,6 +28,9 @@ func (s *Stream) Append(sc *host.Scope, until host.Time, d Draft) error {
 		return err
 	}
 	w.r, w.d = s.r, d
+	if host.Buggify(e.h, "stream.evict.early") {
+		e.Evict()
+	}
 	if err := e.log.Append(sc, until, w); err != nil {
 		e.mu.Lock()
 		e.recycle(w) // it was never placed: nobody else knows it
@@ -45,6 +50,7 @@ func (e *Engine) draft(sc *host.Scope, until host.Time) (*appendDraft, error) {
 		if !full {
 			return w, err
 		}
+		probe.Hit(probe.StreamIndexFull)
 		if e.Evict() {
 			continue
 		}
@@ -150,11 +156,12 @@ func (w *appendDraft) Durable(err error) {
 	e.mu.Lock()
 	w.slab.undurable--
 	if err == nil {
-		if !invariant.Holds(w.base == w.r.durable, invariant.AckOrder) {
+		inOrder := w.base == w.r.durable || mutant.On(mutant.AckOutOfOrder)
+		if !invariant.Holds(inOrder, invariant.AckOrder) {
 			invariant.Fail(invariant.AckOrder, "stream %d epoch %d: offset %d is durable before %d",
 				w.r.st.id, w.r.epoch, w.base, w.r.durable)
 		}
-		w.r.durable = w.end
+		w.r.durable = max(w.r.durable, w.end)
 		if e.asleep == 0 || e.pending >= e.cfg.UploadBytes || e.entries >= e.cfg.MaxEntries ||
 			e.full() && e.newest-e.looked > e.ringBytes/256 {
 			e.work.Signal()
@@ -179,6 +186,9 @@ func (e *Engine) die(err error) {
 // unplace takes entries of unknown outcome out of the index of a dead log: they are never read nor uploaded.
 func (e *Engine) unplace(r *rangeLog) {
 	i := r.find(r.durable)
+	if i < len(r.entries) {
+		probe.Hit(probe.StreamOutcomeUnknown)
+	}
 	e.unload(r, r.entries[i:])
 	e.entries -= len(r.entries) - i
 	r.entries, r.end, r.closed = r.entries[:i], r.durable, true

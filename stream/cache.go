@@ -3,6 +3,7 @@ package stream
 import (
 	"slices"
 
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -52,7 +53,11 @@ func (e *Engine) Evict() bool {
 func (e *Engine) evict() *wal.Slab {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.slabs) == 0 || e.slabs[0].undurable > 0 {
+	if len(e.slabs) == 0 {
+		return nil
+	}
+	if e.slabs[0].undurable > 0 {
+		probe.Hit(probe.StreamEvictBlocked)
 		return nil
 	}
 	cs := e.slabs[0]

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -110,6 +111,7 @@ func (e *Engine) readPatiently(sc *host.Scope, at wal.Extent, dst []byte) error 
 		if i == tries || !errors.Is(err, host.ErrIO) {
 			return err
 		}
+		probe.Hit(probe.StreamLogReadAgain)
 		if e := e.h.Sleep(sc, time.Duration(i)*10*time.Millisecond); e != nil {
 			return e
 		}
@@ -121,6 +123,7 @@ func (e *Engine) puncture(r *rangeLog, hole *HoleError) {
 	if r.hole != nil && r.hole.From <= hole.From || r.st.gone {
 		return
 	}
+	probe.Hit(probe.StreamHoleMet)
 	e.stats.Holes++
 	e.stick(r, func() { r.hole, r.marked = hole, false })
 	e.h.Log().Error("stream: offsets are lost; the range is not committed past them", "stream", uint64(hole.ID),

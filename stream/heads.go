@@ -1,5 +1,7 @@
 package stream
 
+import "github.com/weirmq/weir/internal/probe"
+
 // head is the beginning of an entry that recovery found, kept so that the owner's state is built without
 // reading the log a second time.
 type head struct {
@@ -19,6 +21,7 @@ func (e *Engine) applyHeads(id ID, shadow HeadShadow, from, at int64) int64 {
 				continue
 			}
 			if h.base != from || end > at || !shadow.ApplyHead(h.base, h.count, h.bytes, int(h.size)) {
+				probe.Hit(probe.StreamHeadsEndEarly)
 				return from
 			}
 			from = end

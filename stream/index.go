@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -91,6 +92,9 @@ func (r *rangeLog) stop() int64 {
 	}
 	if r.hole != nil {
 		return min(r.durable, r.hole.From)
+	}
+	if mutant.On(mutant.UploadUndurable) {
+		return r.end
 	}
 	return r.durable
 }

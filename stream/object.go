@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/objectstore"
 )
 
@@ -74,6 +75,9 @@ func (e *Engine) fetchIndex(sc *host.Scope, loc Location) ([]block, error) {
 // block returns the verified bytes of a block's entries.
 func (e *Engine) block(sc *host.Scope, loc Location, b block) ([]byte, error) {
 	key := blockKey{loc.Key, b.position}
+	if mutant.On(mutant.CacheKeyCollision) && b.kind == blockData {
+		key.key = ""
+	}
 	e.mu.Lock()
 	p, ok := e.blocks.get(key)
 	if ok {
@@ -95,7 +99,9 @@ func (e *Engine) block(sc *host.Scope, loc Location, b block) ([]byte, error) {
 	p = p[blockHeaderSize : len(p)-crcSize]
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.blocks.put(key, p, int64(b.size))
+	if !host.Buggify(e.h, "stream.cache.skip") {
+		e.blocks.put(key, p, int64(b.size))
+	}
 	return p, nil
 }
 

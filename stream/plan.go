@@ -7,6 +7,8 @@ import (
 	"sort"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // plan is one object on its way: made, put, committed. Until its answer is applied it stays the same under
@@ -46,7 +48,11 @@ func (e *Engine) makePlan(sc *host.Scope, what scope) (*plan, error) {
 		e.unpin()
 		return nil, err
 	}
-	p.seq, p.key = e.cat.NextKey()
+	if old := e.plan; mutant.On(mutant.PutTimeoutIsFailure) && old != nil {
+		p.seq, p.key = old.seq, old.key
+	} else {
+		p.seq, p.key = e.cat.NextKey()
+	}
 	p.body = e.layout(p)
 	return p, nil
 }
@@ -56,13 +62,20 @@ func (e *Engine) choose(what scope) []part {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.planned = e.newest
-	cut := e.ring.cut(e.cfg.ObjectBytes)
+	size := e.cfg.ObjectBytes
+	if host.Buggify(e.h, "stream.object.small") {
+		size = 1
+	}
+	cut := e.ring.cut(size)
 	var parts []part
 	for _, r := range e.owing {
 		i, stop := r.find(r.discharged), r.stop()
 		j := i + sort.Search(len(r.entries)-i, func(k int) bool {
 			return r.entries[i+k].end() > stop || r.entries[i+k].at.Frame >= cut
 		})
+		if mutant.On(mutant.CommitOutOfOrder) && e.stats.PutErrors%2 == 1 {
+			i = (i + j) / 2 // another put, of the first half, is not over
+		}
 		pt := part{r: r, start: r.committed, end: r.committed, entries: r.entries[i:j:j]}
 		switch {
 		case j > i:
@@ -70,6 +83,8 @@ func (e *Engine) choose(what scope) []part {
 			e.pin = min(e.pin, r.entries[i].at.Frame)
 		case what == takeData || !r.idleState():
 			continue
+		default:
+			probe.Hit(probe.StreamCheckpointAlone)
 		}
 		if r.stateDue {
 			e.pin = min(e.pin, r.state.Frame)
@@ -114,6 +129,7 @@ func (e *Engine) complete(sc *host.Scope, pt *part, hold *slabRun) (bool, error)
 	n := len(pt.entries)
 	err := e.checkpoint(sc, pt, hold)
 	if lost(err) {
+		probe.Hit(probe.StreamPartCut)
 		if pt.cutAt(e, pt.r); n > 0 && len(pt.entries) == 0 {
 			return false, nil // the range has a hole where it is to go on
 		}
@@ -151,6 +167,9 @@ var errState = errors.New("stream: no state to make a checkpoint of")
 func (e *Engine) checkpoint(sc *host.Scope, pt *part, hold *slabRun) error {
 	r := pt.r
 	if r.shadow == nil || r.shadowAt < pt.start || r.shadowAt > pt.end {
+		if r.shadow != nil {
+			probe.Hit(probe.StreamShadowRebuilt)
+		}
 		if err := e.restoreShadow(sc, r, pt.start); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -58,6 +59,7 @@ func (e *Engine) Quarantined(id ID, epoch Epoch) {
 				e.discharge(r, r.end)
 				e.dischargeState(r)
 				r.marked, r.quarantined = true, true
+				probe.Hit(probe.StreamQuarantined)
 			}
 		}
 	}
@@ -83,6 +85,7 @@ func (e *Engine) GiveUp(sc *host.Scope, seq uint64) error {
 	}
 	defer e.uploading.Release(1)
 	if p := e.plan; p != nil && p.seq < seq {
+		probe.Hit(probe.StreamGiveUpWaits)
 		return fmt.Errorf("%w: %s", errOutstanding, p.key)
 	}
 	return e.cat.GiveUp(sc, seq)

@@ -7,6 +7,7 @@ import (
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -154,6 +155,7 @@ func (e *Engine) run(sc *host.Scope, c *cursor) (*Read, error) {
 		before := c.pos
 		more, err := e.step(sc, c)
 		if errors.Is(err, errMoved) && moved < 100 {
+			probe.Hit(probe.StreamReadMoved)
 			moved++ // discharged between the look and the read: look again, objects have it
 			continue
 		}
@@ -216,8 +218,8 @@ func (e *Engine) fromSlabs(c *cursor) (run loggedRun, more bool, err error) {
 		if i == len(r.entries) || r.entries[i].base > c.pos {
 			return run, true, nil
 		}
-		before := c.pos
-		for ; i < len(r.entries) && r.entries[i].at.Slab != nil; i++ {
+		before, skip := c.pos, host.Buggify(e.h, "stream.slab.skip")
+		for ; i < len(r.entries) && r.entries[i].at.Slab != nil && !skip; i++ {
 			en := &r.entries[i]
 			if !c.fits(int(en.at.Len), en.end()) {
 				return run, false, nil
@@ -228,7 +230,7 @@ func (e *Engine) fromSlabs(c *cursor) (run loggedRun, more bool, err error) {
 			e.stats.TailReads++
 		}
 		if i < len(r.entries) {
-			run = evicted(r, i, c)
+			run = evicted(r, i, c, skip)
 			return run, len(run.entries) > 0, nil
 		}
 		if c.pos == before {
@@ -238,11 +240,11 @@ func (e *Engine) fromSlabs(c *cursor) (run loggedRun, more bool, err error) {
 	return run, false, nil
 }
 
-// evicted copies the evicted entries of r from i on that the read has room for.
-func evicted(r *rangeLog, i int, c *cursor) loggedRun {
+// evicted copies the evicted entries of r from i on, or with all also those in slabs, that the read has room for.
+func evicted(r *rangeLog, i int, c *cursor, all bool) loggedRun {
 	run := loggedRun{r: r}
 	left, none := c.left, len(c.rd.Chunks) == 0 && !c.strict
-	for ; i < len(r.entries) && r.entries[i].at.Slab == nil; i++ {
+	for ; i < len(r.entries) && (all || r.entries[i].at.Slab == nil); i++ {
 		en := r.entries[i]
 		if en.end() > c.limit || int(en.at.Len) > left && !none || r.hole.covers(en.base) {
 			break
@@ -275,6 +277,7 @@ func (c *cursor) budget(sc *host.Scope, e *Engine) error {
 	n := min(max(int64(c.left), 0)+int64(e.cfg.BlockBytes), e.cfg.ColdBytes)
 	if c.strict {
 		if !e.cold.TryAcquire(n) {
+			probe.Hit(probe.StreamReadCrowded)
 			return errCrowded
 		}
 		c.rd.cold = n
@@ -308,6 +311,7 @@ func (e *Engine) fromLog(sc *host.Scope, c *cursor, run loggedRun) (bool, error)
 		at, n := neighbours(rest)
 		p := make([]byte, at.Len)
 		if n > 1 && e.log.ReadAt(sc, at, p) != nil {
+			probe.Hit(probe.StreamReadOneByOne)
 			at, n = rest[0].place(), 1 // one by one: damage is for the entry that has it
 			p = p[:at.Len]
 		}
@@ -350,11 +354,15 @@ func (e *Engine) fromObjects(sc *host.Scope, c *cursor) (bool, error) {
 		return false, &OutOfRangeError{c.id, c.pos, loc.LogStart}
 	}
 	if err == nil && loc.Start > c.pos && loc.Gap {
+		probe.Hit(probe.StreamReadOverGap)
 		c.pos = loc.Start
 		return true, nil
 	}
 	if err != nil || loc.Start > c.pos {
 		return false, e.unheld(c)
+	}
+	if len(c.rd.slabs) == 0 && len(c.rd.Chunks) > 0 && host.Buggify(e.h, "stream.read.short") {
+		return false, nil
 	}
 	if err := c.budget(sc, e); err != nil {
 		return false, err

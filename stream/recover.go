@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -98,6 +100,7 @@ func (e *Engine) takeOver(rec *wal.Recovery, ranges []RangeInfo, scans map[range
 		st.add(s.r)
 		if s.r.hole != nil {
 			holed = true
+			probe.Hit(probe.StreamHoleRecovered)
 			e.stats.Holes++
 			e.owe(s.r) // it is told to metadata from there
 			e.h.Log().Error("stream: recovery found a hole; the range stays closed", "hole", s.r.hole.Error())
@@ -167,7 +170,13 @@ func (s *scan) take(f *wal.Found) bool {
 	s.seen, s.newest = true, max(s.newest, f.Frame)
 	end := f.Base + int64(f.Count)
 	if f.Kind == wal.KindState {
+		if s.info.Checkpointed {
+			probe.Hit(probe.StreamStateDischarged)
+		}
 		return !s.info.Checkpointed && s.info.Committed == s.info.Start && f.Base == s.info.Start
+	}
+	if s.info.End != Open && f.Base >= s.info.End {
+		probe.Hit(probe.StreamBeyondSeal)
 	}
 	if end <= s.info.Committed || s.info.End != Open && f.Base >= s.info.End || s.overlap {
 		return false
@@ -212,7 +221,12 @@ func (s *scan) puncture(from, to int64, why string) {
 
 // finish compares the end with what metadata and damage say of it.
 func (s *scan) finish(damage []wal.Damage) {
+	if mutant.On(mutant.RecoveryNextOffset) && s.info.End == Open && s.next >= 0 {
+		s.r.end++
+		s.r.durable++
+	}
 	if s.info.End == Open && s.r.end < s.info.LogStart {
+		probe.Hit(probe.StreamEndIsLogStart)
 		s.r.end = s.info.LogStart // the log start offset was at most the end when it was set
 		s.r.durable = s.r.end
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -67,8 +68,12 @@ func (g *ring) discharge(pos wal.Position, n, bytes uint32) {
 
 // first returns the first frame with something owed, limit if there is none below it.
 func (g *ring) first(limit wal.Position) wal.Position {
-	if g.head < len(g.frames) {
-		return min(limit, g.frames[g.head].pos)
+	i := g.head
+	if mutant.On(mutant.TrimPastUndischarged) {
+		i++
+	}
+	if i < len(g.frames) {
+		return min(limit, g.frames[i].pos)
 	}
 	return limit
 }

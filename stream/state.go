@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -31,6 +32,7 @@ func (e *Engine) StateAt(sc *host.Scope, id ID, epoch Epoch, at int64) ([]byte, 
 		if !errors.Is(err, ErrHole) || base <= from {
 			return nil, fmt.Errorf("stream: state of stream %d at offset %d: %w", id, at, err)
 		}
+		probe.Hit(probe.StreamStateMoved)
 		// An upload may have moved the checkpoint on, and what lies between is below the log start offset
 		// and gone: begin again from the newer one, if there is one.
 		from = base
@@ -80,6 +82,7 @@ func (e *Engine) stateAt(sc *host.Scope, id ID, epoch Epoch, upTo int64) ([]byte
 		if err == nil || lerr != nil && !errors.Is(err, errMoved) {
 			return state, at, err
 		}
+		probe.Hit(probe.StreamStateOlder)
 		// Trimmed meanwhile, or damaged: an older state and the entries after it say the same.
 	}
 	if lerr != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // Judge marks which keys metadata judges garbage: unreferenced, and of a fenced epoch or below the low
@@ -41,6 +42,7 @@ func (e *Engine) Sweep(sc *host.Scope, prefix string, judge Judge) (Swept, error
 			if err := e.store.Delete(sc, key); err != nil {
 				return s, fmt.Errorf("stream: sweep: delete %s: %w", key, err)
 			}
+			probe.Hit(probe.StreamGarbageSwept)
 			s.Deleted++
 			n++
 		}

@@ -1,12 +1,16 @@
 package stream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -55,7 +59,11 @@ func (e *Engine) await(sc *host.Scope) (scope, error) {
 		}
 		if e.full() {
 			e.looked = e.newest
-			if e.pinned() || e.pending > 0 && e.newest-e.planned > e.ringBytes/32 {
+			if e.pinned() {
+				probe.Hit(probe.StreamStatePins)
+				return takeStates, nil
+			}
+			if e.pending > 0 && e.newest-e.planned > e.ringBytes/32 {
 				return takeStates, nil
 			}
 		}
@@ -72,6 +80,9 @@ func (e *Engine) await(sc *host.Scope) (scope, error) {
 
 // due reports whether to upload now, or else when to look again, 0 = when told.
 func (e *Engine) due(now host.Time) (host.Time, bool) {
+	if e.pending > 0 && host.Buggify(e.h, "stream.upload.now") {
+		return 0, true
+	}
 	if e.retry || e.pending >= e.cfg.UploadBytes || e.pending > 0 && e.entries >= e.cfg.MaxEntries {
 		return 0, true
 	}
@@ -116,7 +127,7 @@ func (e *Engine) upload(sc *host.Scope, what scope) (bool, error) {
 	if err := e.markHoles(sc); err != nil {
 		return false, e.fatal(err)
 	}
-	if e.plan == nil {
+	if e.plan == nil || mutant.On(mutant.PutTimeoutIsFailure) && !e.plan.put {
 		p, err := e.makePlan(sc, what)
 		if err != nil || p == nil {
 			return false, e.fatal(err)
@@ -124,13 +135,17 @@ func (e *Engine) upload(sc *host.Scope, what scope) (bool, error) {
 		e.setPlan(p)
 	}
 	p := e.plan
+	if mutant.On(mutant.TrimBeforeCommit) {
+		e.settle(p, slices.Repeat([]Verdict{Accepted}, len(p.parts)))
+		e.unpin()
+	}
 	if !p.put {
 		if err := e.put(sc, p); err != nil {
 			return false, e.fatal(err)
 		}
 		p.put = true
 	}
-	verdicts, err := e.cat.Commit(sc, e.commitOf(p))
+	verdicts, err := e.commit(sc, p)
 	if err != nil {
 		return false, e.fatal(fmt.Errorf("stream: commit object %s: %w", p.key, err))
 	}
@@ -143,6 +158,23 @@ func (e *Engine) upload(sc *host.Scope, what scope) (bool, error) {
 	e.trim()
 	return true, nil
 }
+
+// commit proposes p until its verdicts are there.
+func (e *Engine) commit(sc *host.Scope, p *plan) ([]Verdict, error) {
+	if host.Buggify(e.h, "stream.commit.late") {
+		if err := e.h.Sleep(sc, e.cfg.RetryMin); err != nil {
+			return nil, err
+		}
+	}
+	verdicts, err := e.cat.Commit(sc, e.commitOf(p))
+	if err == nil && host.Buggify(e.h, "stream.commit.again") {
+		return nil, errUnheard
+	}
+	return verdicts, err
+}
+
+// errUnheard is the error of a call whose answer the simulator takes for lost: it is made again.
+var errUnheard = errors.New("stream: no answer")
 
 // fatal passes err on and, when it says that this epoch is fenced, ends all committing.
 func (e *Engine) fatal(err error) error {
@@ -173,6 +205,9 @@ func (e *Engine) setPlan(p *plan) {
 // bytes cannot be read any more, the key is given up.
 func (e *Engine) put(sc *host.Scope, p *plan) error {
 	err := e.store.Put(sc, p.key, p.body)
+	if err == nil && host.Buggify(e.h, "stream.put.again") {
+		err = errUnheard
+	}
 	e.mu.Lock()
 	e.stats.Puts++
 	if err != nil {
@@ -184,12 +219,14 @@ func (e *Engine) put(sc *host.Scope, p *plan) error {
 	if err == nil {
 		return nil
 	}
-	if berr := p.body.err; lost(berr) || errors.Is(berr, errMoved) {
+	probe.Hit(probe.StreamPutAgain)
+	if berr := p.body.err; lost(berr) || errors.Is(berr, errMoved) || mutant.On(mutant.CommitOutOfOrder) {
+		probe.Hit(probe.StreamKeyGivenUp)
 		if err := e.cat.GiveUp(sc, p.seq); err != nil {
 			return fmt.Errorf("stream: give up object %s: %w", p.key, err)
 		}
 		e.setPlan(nil)
-		err = berr
+		err = cmp.Or(berr, err)
 	}
 	return fmt.Errorf("stream: put object %s: %w", p.key, err)
 }
@@ -222,12 +259,16 @@ func (e *Engine) settle(p *plan, verdicts []Verdict) {
 		e.stats.Verdicts[verdicts[i]%(Refused+1)]++
 		switch verdicts[i] {
 		case Accepted, Already:
+			if verdicts[i] == Already {
+				probe.Hit(probe.StreamCommitAlready)
+			}
 			invariant.Check(pt.start <= max(r.discharged, r.st.logStart), invariant.CommitContiguous,
 				"stream %d epoch %d: [%d, %d) committed after %d", r.st.id, r.epoch, pt.start, pt.end, r.discharged)
 			r.committed = max(r.committed, pt.end)
 			e.discharge(r, pt.end)
 			e.dischargeState(r)
 		case Gone:
+			probe.Hit(probe.StreamCommitGone)
 			// The records are gone, but the object's checkpoint is not referred to: the opening state in
 			// the log stays owed until another commit, or until the stream is dropped.
 			if e.discharge(r, pt.end); pt.start == pt.end {
@@ -253,6 +294,7 @@ func (e *Engine) refuseLocked(r *rangeLog, why error) {
 	if r.refused || r.st.gone {
 		return
 	}
+	probe.Hit(probe.StreamRangeRefused)
 	e.stick(r, func() { r.refused = true })
 	e.stats.RefusedRanges++
 	e.h.Log().Error("stream: range cannot be committed; it stays in the log and pins it", "stream", uint64(r.st.id),

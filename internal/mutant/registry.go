@@ -68,10 +68,10 @@ func All() []Bug {
 		{RecoveryAcceptsTorn, "wal", "#9", "the scan accepts a torn frame"},
 		{RecoveryNextOffset, "stream", "#10", "recovery returns a next offset that is off by one"},
 		{CleanMarkKept, "wal", "#11", "the clean mark is believed after frames were written behind it"},
-		{PutTimeoutIsFailure, "stream", "#12", "a put without an answer is taken for one that had no effect"},
+		{PutTimeoutIsFailure, "stream", "#12", "a put without an answer is taken for a failure: its key is used for other bytes"},
 		{OwnRetryIsFenced, "objectstore", "#13", "a conflict with one's own retry is taken for another writer"},
 		{DeleteBeforeCommit, "broker", "#14", "an object that is stored and not yet committed is deleted as garbage"},
-		{CommitOutOfOrder, "stream", "#15", "objects are committed in the order in which their puts ended"},
+		{CommitOutOfOrder, "stream", "#15", "after a failed put later records are committed before earlier ones"},
 		{DedupLostAtRestart, "broker/partition", "#16", "the producers' sequences are forgotten at a restart"},
 		{DedupEvictsEarly, "broker/partition", "#16", "only the last batch of a producer is remembered"},
 		{FetchPastHighWatermark, "broker", "#17", "records are served before they are durable"},
@@ -97,6 +97,6 @@ func All() []Bug {
 		{FailedAppendStaysOpen, "broker", "rule 30", "a partition goes on after a failed append, and answers it as refused"},
 		{EntryDecidesAnother, "metadata", "rule 31", "one entry of a deleted stream makes the whole commit gone"},
 		{UploadUndurable, "stream", "rule 32", "records are uploaded before they are durable"},
-		{TrimPastUndischarged, "stream", "rule 33", "the trim position passes an entry that still needs the WAL"},
+		{TrimPastUndischarged, "stream", "rule 33", "the trim position passes the first frame that still needs the WAL"},
 	}
 }

@@ -1,0 +1,41 @@
+package probe
+
+// Points of package stream.
+var (
+	// Appends and the cache.
+	StreamIndexFull      = define("stream.append waits for the index")
+	StreamEvictBlocked   = define("stream.oldest slab is not durable yet")
+	StreamOutcomeUnknown = define("stream.entries of unknown outcome leave the index")
+	StreamDroppedOwing   = define("stream.deleted stream owed entries")
+
+	// Uploads.
+	StreamPutAgain        = define("stream.put without a good outcome")
+	StreamKeyGivenUp      = define("stream.key of an upload given up")
+	StreamGiveUpWaits     = define("stream.giving up a key waits for an upload")
+	StreamCommitAlready   = define("stream.commit answered already")
+	StreamCommitGone      = define("stream.commit answered gone")
+	StreamRangeRefused    = define("stream.commit of a range refused")
+	StreamCheckpointAlone = define("stream.opening state discharged by a checkpoint alone")
+	StreamStatePins       = define("stream.opening state pins half a ring")
+	StreamPartCut         = define("stream.upload runs into damage")
+	StreamShadowRebuilt   = define("stream.shadow made anew")
+	StreamGarbageSwept    = define("stream.garbage swept")
+
+	// Reads.
+	StreamReadMoved     = define("stream.read meets an entry that just left the log")
+	StreamReadCrowded   = define("stream.strict read finds no memory")
+	StreamReadOneByOne  = define("stream.joined read of the log fails")
+	StreamReadOverGap   = define("stream.read skips an accepted gap")
+	StreamLogReadAgain  = define("stream.read of the log repeated")
+	StreamStateOlder    = define("stream.state comes from before the newest one")
+	StreamStateMoved    = define("stream.state moves while it is rebuilt")
+	StreamHeadsEndEarly = define("stream.heads do not tell all of the state")
+
+	// Recovery and damage.
+	StreamHoleRecovered   = define("stream.recovery finds a hole")
+	StreamHoleMet         = define("stream.read finds a hole")
+	StreamQuarantined     = define("stream.hole quarantined")
+	StreamBeyondSeal      = define("stream.recovery drops entries beyond a sealed end")
+	StreamEndIsLogStart   = define("stream.recovery ends below the log start offset")
+	StreamStateDischarged = define("stream.recovery finds a discharged opening state")
+)
