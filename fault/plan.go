@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -42,5 +43,13 @@ func (s Step) Ends() host.Time {
 	if !s.Kind.Info().Window {
 		return s.At
 	}
-	return s.At.Add(s.Lasts())
+	return host.Time(saturate(int64(s.At), int64(s.Lasts())))
+}
+
+// saturate adds two numbers that are not negative.
+func saturate(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/weirmq/weir/host"
@@ -41,13 +42,13 @@ type lanes struct {
 type lane struct {
 	waiting []int // indices of steps whose time has not come, in order
 	armed   []due // steps that count, the nearest first
-	seen    int   // opportunities so far, counted from when the first step was armed
+	seen    int64 // opportunities so far, counted from when the first step was armed
 }
 
 // due is a step and the opportunity that it strikes.
 type due struct {
 	index int
-	at    int
+	at    int64
 }
 
 // NewSchedule returns the schedule of a plan.
@@ -56,7 +57,7 @@ func NewSchedule(p Plan) *Schedule {
 	for _, step := range p {
 		s.steps = append(s.steps, pending{step: step})
 	}
-	slices.SortStableFunc(s.steps, func(a, b pending) int { return int(min(1, max(-1, a.step.At-b.step.At))) })
+	slices.SortStableFunc(s.steps, func(a, b pending) int { return cmp.Compare(a.step.At, b.step.At) })
 	for i := range s.steps {
 		step := &s.steps[i].step
 		switch {
@@ -125,7 +126,7 @@ func (s *Schedule) count(l *lane, now host.Time, hit int) int {
 	for len(l.waiting) > 0 && s.steps[l.waiting[0]].step.At <= now {
 		i := l.waiting[0]
 		l.waiting = l.waiting[1:]
-		l.arm(due{i, l.seen + max(1, s.steps[i].step.Nth)})
+		l.arm(due{i, saturate(l.seen, int64(max(1, s.steps[i].step.Nth)))})
 	}
 	l.seen++
 	for len(l.armed) > 0 && l.armed[0].at == l.seen {
