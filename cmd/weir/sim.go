@@ -38,7 +38,7 @@ func simRunCommand() *cobra.Command {
 			ok := false
 			var err error
 			if child {
-				ok, err = run.Child(workload.Run, seed, trace, os.Stdout)
+				ok, err = run.Child(workload.Run, run.ChildOptions{Seed: seed, Trace: trace}, os.Stdout)
 			} else {
 				ok, err = simRun(seed, showLog, trace)
 			}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/weirmq/weir/sim/workload"
 )
 
 const (
@@ -23,22 +25,39 @@ const (
 
 // Program is how one seed is started in a process of its own: Args, then
 //
-//	--seed N --json [--trace]
+//	--seed N --json [--trace [--first N --last N]] [--save DIR]
 //
-// It must run Child with that seed.
+// and how a plan is: ReplayArgs, then
+//
+//	FILE --json [--save DIR]
+//
+// Both must run Child.
 type Program struct {
-	Path string
-	Args []string
-	Env  []string // besides that of this process
+	Path       string
+	Args       []string
+	ReplayArgs []string
+	Env        []string // besides that of this process
+}
+
+// ChildOptions are what a parent asks of a child.
+type ChildOptions struct {
+	Seed        uint64
+	Trace       bool
+	First, Last uint64 // events of the trace; Last 0 = all
+	Keep        func(*workload.Result, []Life)
 }
 
 // Child runs one seed for a sweep and writes its result to out as one line of JSON, after the lines of
 // the trace if that is wanted. It returns whether the seed passed.
-func Child(run Func, seed uint64, trace bool, out io.Writer) (bool, error) {
+func Child(run Func, c ChildOptions, out io.Writer) (bool, error) {
 	w := bufio.NewWriterSize(out, 64<<10)
-	o := SeedOptions{Seed: seed}
-	if trace {
+	o := SeedOptions{Seed: c.Seed, First: c.First, Last: c.Last, Keep: c.Keep}
+	if c.Trace {
 		o.Trace = w
+	}
+	o.Traced = func() { // the rest of the run is of no interest
+		_ = w.Flush()
+		os.Exit(0)
 	}
 	o.Stuck = func(r *Result, stacks []byte) {
 		_ = writeJSON(w, r)
@@ -75,17 +94,36 @@ var sides = [2]side{
 func (p Program) command(ctx context.Context, seed uint64, s side, flags ...string) *exec.Cmd {
 	args := append([]string(nil), p.Args...)
 	args = append(args, "--seed", strconv.FormatUint(seed, 10), "--json")
-	cmd := exec.CommandContext(ctx, p.Path, append(args, flags...)...)
+	return p.start(ctx, append(args, flags...), s)
+}
+
+func (p Program) start(ctx context.Context, args []string, s side) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.Path, args...)
 	cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
 	cmd.Env = append(append(cmd.Env, p.Env...), s.env...)
 	return cmd
 }
 
 // result runs a child and returns its result; without one, a result that says why.
-func (p Program) result(ctx context.Context, seed uint64, s side, timeout time.Duration) *Result {
+func (p Program) result(ctx context.Context, seed uint64, s side, timeout time.Duration, flags ...string) *Result {
+	return resultOf(ctx, seed, s, timeout, func(ctx context.Context) *exec.Cmd {
+		return p.command(ctx, seed, s, flags...)
+	})
+}
+
+// replay runs a plan in a child. seed is the plan's.
+func (p Program) replay(ctx context.Context, file string, seed uint64, timeout time.Duration, flags ...string) *Result {
+	return resultOf(ctx, seed, sides[0], timeout, func(ctx context.Context) *exec.Cmd {
+		args := append(append([]string(nil), p.ReplayArgs...), file, "--json")
+		return p.start(ctx, append(args, flags...), sides[0])
+	})
+}
+
+func resultOf(ctx context.Context, seed uint64, s side, timeout time.Duration,
+	command func(context.Context) *exec.Cmd) *Result {
 	late, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	cmd := p.command(late, seed, s)
+	cmd := command(late)
 	var out bytes.Buffer
 	said := &limited{max: stderrMax}
 	cmd.Stdout, cmd.Stderr = &out, said
@@ -98,11 +136,12 @@ func (p Program) result(ctx context.Context, seed uint64, s side, timeout time.D
 		}
 		return r
 	}
-	r := &Result{Seed: seed, Incomplete: true}
+	r := &Result{Seed: seed, Incomplete: true, Oracle: OracleDead}
 	switch {
 	case ctx.Err() != nil:
 		r.Failure = "interrupted"
 	case late.Err() != nil:
+		r.Oracle = OracleStuck
 		r.Failure = fmt.Sprintf("no result within %v, %s\n%s", timeout, s.name, said)
 	default:
 		first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")

@@ -28,13 +28,15 @@ func TestMain(m *testing.M) {
 	flags := flag.NewFlagSet("child", flag.ExitOnError)
 	seed := flags.Uint64("seed", 0, "")
 	trace := flags.Bool("trace", false, "")
+	first, last := flags.Uint64("first", 0, ""), flags.Uint64("last", 0, "")
 	flags.Bool("json", false, "")
 	_ = flags.Parse(os.Args[1:])
+	c := ChildOptions{Seed: *seed, Trace: *trace, First: *first, Last: *last}
 	if name == "real" {
-		_, _ = Child(workload.Run, *seed, *trace, os.Stdout)
+		_, _ = Child(workload.Run, c, os.Stdout)
 		os.Exit(0)
 	}
-	_, err := Child(func(o workload.Options) *workload.Result { return world(o, lives[name]) }, *seed, *trace, os.Stdout)
+	_, err := Child(func(o workload.Options) *workload.Result { return world(o, lives[name]) }, c, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

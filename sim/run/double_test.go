@@ -10,7 +10,7 @@ import (
 )
 
 func TestAPlantedMapRangeIsCaughtAndLocated(t *testing.T) {
-	r := testProgram(t, "map range").double(t.Context(), 1, time.Minute)
+	r := testProgram(t, "map range").double(t.Context(), 1, time.Minute, nil)
 	require.True(t, r.Parted)
 	require.Contains(t, r.Cause(), "two processes with one seed went different ways, between events 1024 and")
 	require.Contains(t, r.Failure, "first differing event of two more runs")
@@ -38,7 +38,7 @@ func differing(t *testing.T, failure string) (x, y []string) {
 }
 
 func TestTheDifferenceIsTheFirstEventThatDiffers(t *testing.T) {
-	r := testProgram(t, "processors").double(t.Context(), 1, time.Minute)
+	r := testProgram(t, "processors").double(t.Context(), 1, time.Minute, nil)
 	require.True(t, r.Parted)
 	x, y := differing(t, r.Failure)
 	// Each think is a pick and a timer, behind the boot, the spawn of the task and the first pick.
@@ -50,19 +50,19 @@ func TestTheDifferenceIsTheFirstEventThatDiffers(t *testing.T) {
 }
 
 func TestAnHonestSeedPassesTheDoubleRun(t *testing.T) {
-	r := testProgram(t, "honest").double(t.Context(), 3, time.Minute)
+	r := testProgram(t, "honest").double(t.Context(), 3, time.Minute, nil)
 	require.Equal(t, "", r.Failure)
 	require.NotZero(t, r.Hash)
 }
 
 func TestTheRealNodeHasOneHashInTwoProcesses(t *testing.T) {
-	r := testProgram(t, "real").double(t.Context(), 1, 2*time.Minute)
+	r := testProgram(t, "real").double(t.Context(), 1, 2*time.Minute, nil)
 	require.Equal(t, "", r.Failure)
 	require.Greater(t, r.Ops, 2000)
 }
 
 func TestTheSameEventsWithTwoVerdictsAreADifference(t *testing.T) {
-	r := testProgram(t, "other verdict").double(t.Context(), 1, time.Minute)
+	r := testProgram(t, "other verdict").double(t.Context(), 1, time.Minute, nil)
 	require.True(t, r.Parted)
 	require.Contains(t, r.Cause(), "different verdicts: GOMAXPROCS=1 passed, GOMAXPROCS=2 failed")
 	require.Contains(t, r.Failure, "the difference comes and goes")
@@ -104,7 +104,11 @@ func TestTheFirstDifferenceOfTwoTraces(t *testing.T) {
 		{"one is cut off", "cut", "y\n", "  < the run ended"},
 	} {
 		for _, n := range []int{0, 3, 100} {
-			got := firstDifference(lines(n, c.a), lines(n, c.b))
+			got := ""
+			if d := firstDifference(lines(n, c.a), lines(n, c.b)); d != nil {
+				got = d.String()
+				require.Equal(t, n, d.n, c.name)
+			}
 			require.Contains(t, got, c.want, c.name)
 			require.Equal(t, c.want == "", got == "", c.name)
 			if got != "" {

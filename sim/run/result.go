@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/sim/workload"
 )
 
@@ -48,7 +49,14 @@ type Result struct {
 	Crashes  []string      `json:"crashes"` // the call site of each crash
 	Objects  int           `json:"objects"` // put
 	Restarts int           `json:"restarts"`
+	Probes   []probe.Count `json:"probes"`  // those that were hit
+	Between  []Fired       `json:"between"` // faults that struck between an effect and its acknowledgement
+	History  int           `json:"history"` // operations in it
+	Judged   bool          `json:"judged"`  // the checkers came to a verdict
 
+	// Oracle names what found the failure, such as "history:Lost"; "" = it passed. At is when, virtual.
+	Oracle string        `json:"oracle,omitempty"`
+	At     time.Duration `json:"at_ns,omitempty"`
 	// Failure says why the seed failed, the cause in its first line; "" = it passed.
 	Failure string `json:"failure,omitempty"`
 	// Parted: two processes with this seed went different ways. Then a run in one process may well pass.
@@ -58,6 +66,13 @@ type Result struct {
 	// Checkpoints are the hashes after every 1,024 events.
 	Checkpoints []Hash `json:"checkpoints,omitempty"`
 }
+
+// The oracles of this package: they judge a process, not a run.
+const (
+	OracleParted = "determinism"      // two processes with one seed went different ways
+	OracleStuck  = "liveness:Stuck"   // no event for a while of wall time, or no end
+	OracleDead   = "process:NoResult" // the process ended without a result
+)
 
 // OK tells whether the seed passed.
 func (r *Result) OK() bool { return r.Failure == "" }
@@ -83,8 +98,14 @@ func (r *Result) fill(from *workload.Result) {
 	for _, f := range from.Fired {
 		r.Fired = append(r.Fired, Fired{f.Fault.String(), f.Count})
 	}
+	r.Oracle, r.At = from.Oracle, from.At.Sub(0)
+	if from.History != nil {
+		r.History = len(from.History.Ops)
+	}
 	if from.Verdict != nil {
 		r.Counts = from.Verdict.Counts
+		r.Judged = from.Verdict.OK() || len(from.Verdict.Violations) > 0 &&
+			from.Verdict.Violations[0].Kind != check.Undecided
 	}
 	if from.Err != nil {
 		r.Failure = from.Err.Error()

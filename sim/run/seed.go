@@ -4,12 +4,19 @@ import (
 	"io"
 	"time"
 
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/sim"
 	"github.com/weirmq/weir/sim/workload"
 )
 
 // Func runs one seed; workload.Run is the real one.
 type Func func(workload.Options) *workload.Result
+
+// Replay returns what runs a plan, whatever the seed of its options.
+func Replay(plan workload.Plan) Func {
+	return func(o workload.Options) *workload.Result { return workload.Replay(plan, o) }
+}
 
 const (
 	checkpointEvery = 1024 // events
@@ -21,11 +28,26 @@ type SeedOptions struct {
 	Seed  uint64
 	Log   io.Writer     // the node's log, stamped with virtual time; nil = nowhere
 	Trace io.Writer     // one line for each event; nil = nowhere
+	Sites bool          // name the functions that made I/O calls in what is printed; costs time
 	Stall time.Duration // wall time without an event after which the run is stuck; 0 = 10 s
+	// First and Last are the events that the trace begins and ends with; 0 = the first and the last. Traced is called
+	// after the last one and may end the process.
+	First, Last uint64
+	Traced      func()
+	// Keep is given the run's own result, with its history, and the log of its machines' lives; nil = nobody wants it.
+	// The run is recorded as a plan then.
+	Keep func(*workload.Result, []Life)
 	// Stuck is called by the watchdog, on a goroutine of its own, when the run is stuck. It gets a result
 	// that says so and the stacks of all goroutines, and must end the process: a goroutine that hangs
 	// cannot be stopped.
 	Stuck func(r *Result, stacks []byte)
+}
+
+// Life is the boot or the end of one of the world's machines.
+type Life struct {
+	At      host.Time
+	Machine uint64 // ordinal in the world, from 1: the node's is the first
+	Up      bool
 }
 
 // Seed runs one seed in this process and returns what it came to. No other may run meanwhile.
@@ -33,14 +55,15 @@ func Seed(run Func, o SeedOptions) *Result {
 	res := &Result{Seed: o.Seed}
 	dog := startWatchdog(o)
 	defer dog.end()
-	wo := workload.Options{Seed: o.Seed, Sites: true, Watch: dog.watch}
+	wo := workload.Options{Seed: o.Seed, Sites: o.Sites, Watch: dog.watch, Record: o.Keep != nil}
 	if o.Log != nil {
 		wo.Log = dog.patient(o.Log)
 	}
 	var tr *tracer
 	if o.Trace != nil {
-		tr = &tracer{w: dog.patient(o.Trace), task: dog.task}
+		tr = &tracer{w: dog.patient(o.Trace), task: dog.task, first: o.First, last: o.Last, ended: o.Traced}
 	}
+	var lives []Life
 	wo.OnEvent = func(e sim.Event) {
 		if e.N%checkpointEvery == 0 {
 			res.Checkpoints = append(res.Checkpoints, Hash(e.Hash))
@@ -48,15 +71,34 @@ func Seed(run Func, o SeedOptions) *Result {
 		if tr != nil {
 			tr.event(e)
 		}
+		if o.Keep != nil && (e.Kind == sim.KindBoot || e.Kind == sim.KindKill) {
+			lives = append(lives, Life{e.At, e.Who, e.Kind == sim.KindBoot})
+		}
 	}
-	begin := time.Now()
-	res.fill(run(wo))
+	probes, begin := probe.Counts(), time.Now()
+	out := run(wo)
 	res.Wall = time.Since(begin)
+	res.fill(out)
+	res.Probes = hits(probes, probe.Counts())
 	if tr != nil {
 		tr.flush()
 		if tr.err != nil && res.OK() {
 			res.Failure = "write the trace: " + tr.err.Error()
 		}
 	}
+	if o.Keep != nil {
+		o.Keep(out, lives)
+	}
 	return res
+}
+
+// hits are the probes that were hit since before, by name.
+func hits(before, after []probe.Count) []probe.Count {
+	var list []probe.Count
+	for i, c := range after {
+		if c.Hits -= before[i].Hits; c.Hits > 0 {
+			list = append(list, c)
+		}
+	}
+	return list
 }

@@ -15,6 +15,10 @@ type Sweep struct {
 	Double  bool          // each seed in two processes, and their hashes compared
 	Timeout time.Duration // wall time of one process; 0 = 120 s
 	Done    func(*Result) // called after each seed, by one goroutine at a time, in the order they end
+
+	// Each is called with every result in the order of the seeds, by one goroutine.
+	Each  func(*Result)
+	slots slots
 }
 
 const childTimeout = 120 * time.Second
@@ -27,6 +31,7 @@ func (s Sweep) Run(ctx context.Context) *Summary {
 	if s.Timeout <= 0 {
 		s.Timeout = childTimeout
 	}
+	s.slots = make(slots, s.Jobs)
 	begin := time.Now()
 	seeds := make(chan uint64)
 	results := make(chan *Result)
@@ -63,9 +68,9 @@ func (s Sweep) hand(ctx context.Context, seeds chan<- uint64) {
 func (s Sweep) one(ctx context.Context, seed uint64) *Result {
 	var r *Result
 	if s.Double {
-		r = s.Program.double(ctx, seed, s.Timeout)
+		r = s.Program.double(ctx, seed, s.Timeout, s.slots)
 	} else {
-		r = s.Program.result(ctx, seed, sides[0], s.Timeout)
+		s.slots.with(func() { r = s.Program.result(ctx, seed, sides[0], s.Timeout) })
 	}
 	r.Checkpoints = nil // they have served
 	return r
@@ -85,16 +90,23 @@ func (s Sweep) collect(ctx context.Context, results <-chan *Result) *Summary {
 		}
 		early[r.Seed] = r
 		for early[next] != nil {
-			sum.Add(early[next])
+			s.add(sum, early[next])
 			delete(early, next)
 			next++
 		}
 	}
 	for seed := next; len(early) > 0; seed++ { // only when interrupted: some seeds are missing
 		if r := early[seed]; r != nil {
-			sum.Add(r)
+			s.add(sum, r)
 			delete(early, seed)
 		}
 	}
 	return sum
+}
+
+func (s Sweep) add(sum *Summary, r *Result) {
+	sum.Add(r)
+	if s.Each != nil {
+		s.Each(r)
+	}
 }

@@ -19,10 +19,20 @@ type tracer struct {
 	task func() string
 	line []byte // not yet written: a pick's task is known only when it has run
 	err  error  // the first one; nothing is written after it
+
+	first, last uint64 // events that are written; last 0 = all
+	ended       func() // called behind the last; may be nil
 }
 
 func (t *tracer) event(e sim.Event) {
 	t.flush()
+	if e.N < t.first || t.last > 0 && e.N > t.last {
+		if t.last > 0 && e.N > t.last && t.ended != nil {
+			t.ended()
+			t.ended = nil
+		}
+		return
+	}
 	b := strconv.AppendUint(t.line[:0], e.N, 10)
 	b = append(b, ' ')
 	b = appendSeconds(b, uint64(e.At))

@@ -84,7 +84,7 @@ func (d *watchdog) loop() {
 }
 
 func (d *watchdog) report(p *sim.Pulse) {
-	r := &Result{Seed: d.o.Seed, Events: p.Events(), Incomplete: true}
+	r := &Result{Seed: d.o.Seed, Events: p.Events(), Incomplete: true, Oracle: OracleStuck}
 	r.Failure = fmt.Sprintf("no event for %v of wall time after event %d: task %q neither blocks nor ends",
 		d.o.Stall, p.Events(), p.Task())
 	stacks := make([]byte, stacksMax)
