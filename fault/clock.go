@@ -20,8 +20,8 @@ func (s Step) Shift() time.Duration {
 	return d
 }
 
-// strobePeriod is how long a strobed clock stays on one side.
-func (s Step) strobePeriod() time.Duration {
+// StrobePeriod is how long a strobed clock stays on one side.
+func (s Step) StrobePeriod() time.Duration {
 	r := s.Rand()
 	r.Uint64()
 	r.Uint64()
@@ -73,7 +73,7 @@ func (w *wrapped) Wall() time.Time {
 		shift += s.Shift()
 	}
 	if s, _, ok := i.open(i.machine, ClockStrobe); ok {
-		if i.now().Sub(s.At)/s.strobePeriod()%2 == 0 {
+		if i.now().Sub(s.At)/s.StrobePeriod()%2 == 0 {
 			shift += s.Shift()
 		}
 	}

@@ -1,0 +1,121 @@
+package fault_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/fault"
+	"github.com/weirmq/weir/host"
+)
+
+// off is how far the wall clock under the plan is off the machine's.
+func (m *machine) off() time.Duration {
+	under := m.under.Wall()
+	return m.h.Wall().Sub(under).Round(5 * time.Millisecond)
+}
+
+func TestASteppedWallClockStaysOff(t *testing.T) {
+	p := plan(t, "20ms n1 C1.step arg=3\n60ms n1 C1.step arg=4")
+	onDisk(t, p, func(m *machine) {
+		require.Zero(t, m.off())
+		before := m.h.Now()
+		require.NoError(t, m.h.Sleep(m.root, 30*time.Millisecond))
+		first, both := p[0].Shift(), p[0].Shift()+p[1].Shift()
+		require.InDelta(t, first, m.off(), float64(20*time.Millisecond))
+		require.NoError(t, m.h.Sleep(m.root, 40*time.Millisecond))
+		require.InDelta(t, both, m.off(), float64(20*time.Millisecond))
+		require.InDelta(t, both, m.off(), float64(20*time.Millisecond), "not again")
+		require.Less(t, m.h.Now().Sub(before), time.Minute, "monotonic time goes on as it was")
+		m.struck(t, fault.ClockStep, 2)
+	})
+}
+
+func TestASkewedWallClockComesBack(t *testing.T) {
+	p := plan(t, "0s n1 C1.skew for=60ms arg=9")
+	onDisk(t, p, func(m *machine) {
+		require.InDelta(t, p[0].Shift(), m.off(), float64(20*time.Millisecond))
+		require.NoError(t, m.h.Sleep(m.root, 70*time.Millisecond))
+		require.Zero(t, m.off())
+		m.struck(t, fault.ClockSkew, 1)
+	})
+}
+
+func TestAStrobedWallClockJumpsBackAndForth(t *testing.T) {
+	p := fault.Plan{{Target: "n1", Kind: fault.ClockStrobe, For: time.Hour}}
+	for p[0].StrobePeriod() > 20*time.Millisecond {
+		p[0].Arg++
+	}
+	onDisk(t, p, func(m *machine) {
+		jumps, last := 0, m.off()
+		for range 200 {
+			require.NoError(t, m.h.Sleep(m.root, time.Millisecond))
+			if now := m.off(); (now - last).Abs() > p[0].Shift().Abs()/2 {
+				jumps, last = jumps+1, now
+			}
+		}
+		require.Greater(t, jumps, 3)
+	})
+}
+
+func TestShiftsAreSmallAndLargeBothWays(t *testing.T) {
+	var small, large, back int
+	for arg := range uint64(1000) {
+		d := fault.Step{Kind: fault.ClockStep, Arg: arg}.Shift()
+		require.GreaterOrEqual(t, d.Abs(), 10*time.Millisecond)
+		require.LessOrEqual(t, d.Abs(), time.Hour)
+		if d < 0 {
+			back++
+		}
+		if d.Abs() < time.Second {
+			small++
+		}
+		if d.Abs() > time.Minute {
+			large++
+		}
+	}
+	require.Greater(t, small, 200)
+	require.Greater(t, large, 200)
+	require.InDelta(t, 500, back, 100)
+}
+
+// buggified is a host that takes rare turns of its own.
+type buggified struct{ host.Host }
+
+func (buggified) Buggify(site string) bool { return site == "own" }
+
+func TestRareTurnsAreThePlansAndTheHosts(t *testing.T) {
+	onDisk(t, nil, func(m *machine) {
+		i, err := fault.NewInjector(buggified{m.under}, plan(t, "0s #2 wal.full P7.buggify"), "n1")
+		require.NoError(t, err)
+		h := i.Host()
+		require.False(t, host.Buggify(h, "wal.full"))
+		require.True(t, host.Buggify(h, "wal.full"))
+		require.False(t, host.Buggify(h, "wal.full"))
+		require.True(t, host.Buggify(h, "own"))
+		require.Equal(t, []fault.Count{{Kind: fault.Buggify, Fired: 1}}, i.Fired())
+	})
+}
+
+func TestAPlanThatAHostCannotCarryOutIsRefusedByName(t *testing.T) {
+	onDisk(t, nil, func(m *machine) {
+		for text, want := range map[string][]string{
+			"0s n1 P1.crash\n0s n1:v D6.read-error\n1s n1:v D1.torn-write": {"P1.crash", "D1.torn-write"},
+			"0s n1 D6.read-error":      {"D6.read-error", "n1:wal", "not n1"},
+			"0s other:v D6.read-error": {"not other:v"},
+			"0s a>b N1.delay":          {"clients>n1", "not a>b"},
+			"0s n1>n1 N1.delay":        {"not n1>n1"},
+			"0s n1 O1.throttle":        {"strikes store"},
+			"0s store C1.step":         {"the machine n1"},
+		} {
+			_, err := fault.Wrap(m.under, plan(t, text), "n1")
+			var unsuited *fault.UnsuitedError
+			require.ErrorAs(t, err, &unsuited, text)
+			require.NotEmpty(t, unsuited.Steps)
+			for _, w := range want {
+				require.ErrorContains(t, err, w)
+			}
+		}
+	})
+}
