@@ -119,7 +119,8 @@ func (p Program) locate(ctx context.Context, seed uint64, timeout time.Duration,
 	return fmt.Sprintf("%d more pairs of runs went the same way: the difference comes and goes", lockstepMax+1)
 }
 
-func (p Program) lockstep(ctx context.Context, seed uint64, timeout time.Duration, flags ...string) (*difference, error) {
+func (p Program) lockstep(ctx context.Context, seed uint64, timeout time.Duration,
+	flags ...string) (*difference, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*timeout)
 	defer cancel()
 	var traces [2]*bufio.Reader

@@ -1,0 +1,55 @@
+package report
+
+import (
+	"slices"
+
+	"github.com/weirmq/weir/fault"
+	"github.com/weirmq/weir/sim/run"
+)
+
+// faultRows is the catalogue of faults with what was counted of each.
+func faultRows(e *Evidence) []faultRow {
+	var list []faultRow
+	for _, k := range fault.Kinds() {
+		info := k.Info()
+		row := faultRow{FaultRow: run.FaultRow{Fault: info.ID, Promise: "survived"}, CanReal: info.Real}
+		if info.Promise == fault.Beyond {
+			row.Promise = "reported"
+		}
+		if e.Sweep != nil {
+			row.Sim = find(e.Sweep.Faults, info.ID)
+		}
+		if e.Real != nil {
+			row.Real = find(e.Real.Faults, info.ID)
+		}
+		list = append(list, row)
+	}
+	return list
+}
+
+func find(rows []run.FaultRow, id string) *run.FaultRow {
+	if i := slices.IndexFunc(rows, func(r run.FaultRow) bool { return r.Fault == id }); i >= 0 {
+		return &rows[i]
+	}
+	return nil
+}
+
+// simCell says where a fault stands in the simulation.
+func simCell(r faultRow) string {
+	if r.Sim == nil {
+		return "not measured"
+	}
+	return count(r.Sim.Fired)
+}
+
+// realCell says where a fault stands with a real process.
+func realCell(r faultRow) string {
+	switch {
+	case r.Real != nil && r.Real.Fired > 0:
+		return count(r.Real.Fired)
+	case r.CanReal:
+		return "can be planned, not counted here"
+	default:
+		return "simulation only"
+	}
+}

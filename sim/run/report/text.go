@@ -1,0 +1,77 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/weirmq/weir/sim/run"
+)
+
+// count is a whole number with its thousands apart.
+func count[N int | uint64](n N) string {
+	digits := strconv.FormatInt(int64(n), 10)
+	var b strings.Builder
+	for i, r := range digits {
+		if left := len(digits) - i; i > 0 && left%3 == 0 && digits[i-1] != '-' {
+			b.WriteString(",")
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// short is a number with about three digits that count.
+func short(v float64) string {
+	switch abs := math.Abs(v); {
+	case abs >= 1000:
+		return count(int(math.Round(v)))
+	case abs >= 100 || v == math.Trunc(v):
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case abs >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case abs >= 1:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	default:
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+}
+
+// seconds is a span of time for people.
+func seconds(s float64) string {
+	switch {
+	case s >= 7200:
+		return short(s/3600) + " h"
+	case s >= 120:
+		return short(s/60) + " min"
+	case s >= 1:
+		return short(s) + " s"
+	case s >= 0.001:
+		return short(s*1000) + " ms"
+	default:
+		return short(s*1e6) + " µs"
+	}
+}
+
+// shortCommit is a commit as people write it.
+func shortCommit(b run.Build) string {
+	c := b.Commit[:min(12, len(b.Commit))]
+	if b.Modified {
+		c += " with changes that are not in it"
+	}
+	return c
+}
+
+// oracles lists what found a planted bug, and how often if not always the same did.
+func oracles(row run.MutantRow) string {
+	var names []string
+	for _, t := range row.Oracles {
+		if len(row.Oracles) > 1 {
+			names = append(names, fmt.Sprintf("%s (%d)", t.Name, t.Count))
+		} else {
+			names = append(names, t.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
