@@ -221,17 +221,28 @@ func (s *store) Head(sc *host.Scope, key string) (objectstore.Info, error) {
 	return s.Store.Head(sc, key)
 }
 
-// List implements objectstore.Store. A partial list ends early, as if there were no more.
+// List implements objectstore.Store. A partial list says that there is more, so the rest is asked for, as a client
+// does: it is another call, a moment later.
 func (s *store) List(sc *host.Scope, prefix, after string, limit int) ([]objectstore.Info, error) {
-	if err := s.begin(sc, objectstore.OpList, prefix); err != nil {
+	const op = objectstore.OpList
+	if err := s.begin(sc, op, prefix); err != nil {
 		return nil, err
 	}
 	page, err := s.Store.List(sc, prefix, after, limit)
 	if err != nil || len(page) < 2 {
 		return page, err
 	}
-	if step, ok := s.struck(PartialList, objectstore.OpList, prefix); ok {
-		page = page[:1+step.Rand().IntN(len(page)-1)]
+	step, ok := s.struck(PartialList, op, prefix)
+	if !ok {
+		return page, nil
 	}
-	return page, nil
+	page = page[:1+step.Rand().IntN(len(page)-1)]
+	if err := s.begin(sc, op, prefix); err != nil {
+		return nil, err
+	}
+	rest, err := s.Store.List(sc, prefix, page[len(page)-1].Key, limit-len(page))
+	if err != nil {
+		return nil, err
+	}
+	return append(page, rest...), nil
 }

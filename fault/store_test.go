@@ -138,18 +138,28 @@ func TestWhatAGetMeets(t *testing.T) {
 	}
 }
 
-func TestAListEndsEarlyOnce(t *testing.T) {
+// TestAListThatEndsEarlyIsGoneOnWith: the second half is a call of its own, which sees what happened meanwhile and may
+// fail.
+func TestAListThatEndsEarlyIsGoneOnWith(t *testing.T) {
+	onDisk(t, plan(t, "0s store O5.partial-list arg=2\n0s #6 store O1.throttle"), func(m *machine) {
+		for i := range 4 {
+			require.NoError(t, m.put(fmt.Sprint("k", i), "x"))
+		}
+		_, err := m.store.List(m.root, "k", "", 10)
+		require.ErrorIs(t, err, fault.ErrUnavailable, "the fifth call lists the first half, the sixth the rest")
+		require.Empty(t, m.i.Unfired())
+	})
 	onDisk(t, plan(t, "0s store O5.partial-list arg=2"), func(m *machine) {
 		for i := range 5 {
 			require.NoError(t, m.put(fmt.Sprint("k", i), "x"))
 		}
-		page, err := m.store.List(m.root, "k", "", 10)
+		page, err := m.store.List(m.root, "k", "", 4)
 		require.NoError(t, err)
-		require.Less(t, len(page), 5)
-		require.NotEmpty(t, page)
-		page, err = m.store.List(m.root, "k", "", 10)
-		require.NoError(t, err)
-		require.Len(t, page, 5)
+		require.Len(t, page, 4)
+		for i := range page {
+			require.Equal(t, fmt.Sprint("k", i), page[i].Key)
+		}
+		m.struck(t, fault.PartialList, 1)
 	})
 }
 
