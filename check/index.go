@@ -17,6 +17,9 @@ type index struct {
 	producer map[Value]int     // the operation that produced it
 	first    map[Value]place   // its lowest place
 	more     map[Value][]place // further places of a value that stands there again
+
+	marked  bool           // some fetch tells a mark
+	aborted map[int64]bool // transactions
 }
 
 // part is one partition: its final log and what was done to it, in the history's order.
@@ -35,6 +38,7 @@ func buildIndex(h *History, v *Verdict) *index {
 		producer: map[Value]int{},
 		first:    map[Value]place{},
 		more:     map[Value][]place{},
+		aborted:  map[int64]bool{},
 	}
 	for i := range h.Logs {
 		log := &h.Logs[i]
@@ -67,6 +71,10 @@ func (x *index) addOp(i int, v *Verdict) {
 	if err := op.validate(); err != nil {
 		v.add(Malformed, op.Partition, []int{i}, "operation %d: %v", i, err)
 		return
+	}
+	x.marked = x.marked || op.Kind == Fetch && max(op.HighWatermark, op.LogStart, op.LastStable) > 0
+	if op.Kind == TxnEnd && op.Abort && op.Outcome != Failed {
+		x.aborted[op.Txn] = true
 	}
 	if op.Kind.nature() != ofLog {
 		return // registers and sessions; they have no log
@@ -120,4 +128,13 @@ func (x *index) times(value Value) int {
 		return 0
 	}
 	return 1 + len(x.more[value])
+}
+
+// hidden: a consumer of committed records does not see those of an aborted transaction.
+func (x *index) hidden(fetch *Op, value Value) bool {
+	if !fetch.ReadCommitted || len(x.aborted) == 0 {
+		return false
+	}
+	op, known := x.producer[value]
+	return known && x.h.Ops[op].Txn != 0 && x.aborted[x.h.Ops[op].Txn]
 }

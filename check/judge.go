@@ -19,7 +19,8 @@ func Judge(h *History, least Counts) *Verdict {
 	} else {
 		x.sweep(v)
 	}
-	v.merge(Offsets(h))
+	x.jepsen().report(v)
+	v.merge(Registers(h))
 	if v.Total == 0 {
 		v.demand(least)
 	}

@@ -201,7 +201,7 @@ func TestTrimmedOffsetsAreNotJudged(t *testing.T) {
 			put(1, 0, 10, 0, 1, 2), put(1, 20, 30, 2, 3), with(Unknown, put(2, 0, 10, 0, 1, 2)),
 			get(40, 50, 0, a(1), a(2), a(3)), listEnd(60, 70, 5),
 		},
-		Logs: []Log{{Partition: orders, Start: 2, Values: []Value{a(3), b(1), b(2)}}},
+		Logs: []Log{{Partition: orders, Start: 2, Values: []Value{a(3), b(1), b(2)}, Deleted: []Span{{0, 2}}}},
 	}
 	h.Ops[3].Return = 55
 	v := Judge(h, Counts{})
@@ -259,5 +259,9 @@ func TestAVerdictKeepsTheFirstViolationsAndCountsAll(t *testing.T) {
 	}
 	v := Judge(h, Counts{})
 	require.Len(t, v.Violations, violationsMax)
-	require.Equal(t, 1000, v.Total)
+	require.Equal(t, 2000, v.Total, "each is lost, and unseen")
+	require.Len(t, v.Anomalies.Found, 1)
+	require.Equal(t, 1000, v.Anomalies.Found[0].Count)
+	require.Len(t, v.Anomalies.Found[0].Examples, examplesMax)
+	require.Equal(t, []int{0}, v.Anomalies.Found[0].Examples[0].Ops, "worst first")
 }

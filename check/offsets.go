@@ -12,16 +12,18 @@ import (
 // noOffset is what a group's committed offset is before the first commit.
 const noOffset = -1
 
-// Offsets judges the committed offset of each group and partition as a register:
-// a fetch returns what the last acknowledged commit before it wrote, or what a
-// commit that overlaps it, or one whose outcome is unknown, may have written.
+// Offsets judges the committed offset of each group and partition, and each key of
+// metadata, as a register: a read returns what the last acknowledged write before it
+// wrote, or what a write that overlaps it, or one whose outcome is unknown, may have
+// written. A group's generation is a part of each of its registers: once one was
+// established, no commit of an older one is accepted.
 func Offsets(h *History) *Verdict {
 	v := &Verdict{}
 	for _, r := range registersOf(h) {
 		switch {
-		case len(r.commits)+len(r.reads) > windowOpsMax:
-			v.add(Undecided, r.Partition, nil, "group %s: %d commits and reads are more than can be searched",
-				r.group, len(r.commits)+len(r.reads))
+		case len(r.commits)+len(r.reads)+len(r.syncs) > windowOpsMax:
+			v.add(Undecided, r.Partition, nil, "%s: %d writes and reads are more than can be searched",
+				r.name(), len(r.commits)+len(r.reads)+len(r.syncs))
 		case r.regular(v):
 			r.linear(v)
 		}
@@ -29,18 +31,36 @@ func Offsets(h *History) *Verdict {
 	return v
 }
 
-// register is the committed offset of one group for one partition.
+// register is the committed offset of one group for one partition, or, without a
+// group, a key of metadata.
 type register struct {
 	Partition
 	group   string
 	commits []access // acknowledged or unknown
 	reads   []access
+	syncs   []access // of the group: a generation was established
 }
 
 type access struct {
-	op        int
-	call, ret int64
-	offset    int64
+	op         int
+	call, ret  int64
+	offset     int64
+	generation int32
+}
+
+func (r *register) name() string {
+	if r.group == "" {
+		return "key " + r.Topic
+	}
+	return "group " + r.group
+}
+
+// stale is the violation of a read that no write explains.
+func (r *register) stale() ViolationKind {
+	if r.group == "" {
+		return StaleMetadata
+	}
+	return StaleOffset
 }
 
 func registersOf(h *History) []*register {
@@ -49,18 +69,28 @@ func registersOf(h *History) []*register {
 		Partition
 	}
 	known := map[key]*register{}
+	syncs := map[string][]access{}
 	var all []*register
 	for i := range h.Ops {
 		op := &h.Ops[i]
-		if op.Kind != Commit && op.Kind != FetchCommitted {
+		if op.Kind == Sync && op.Outcome == OK && op.Generation > 0 {
+			syncs[op.Group] = append(syncs[op.Group], accessOf(i, op))
+		}
+		if op.Kind != Commit && op.Kind != FetchCommitted && op.Kind != WriteKey && op.Kind != ReadKey {
 			continue
 		}
 		k := key{op.Group, op.Partition}
+		if op.Kind == WriteKey || op.Kind == ReadKey {
+			k = key{"", Partition{Topic: op.Topic}}
+		}
 		if known[k] == nil {
-			known[k] = &register{Partition: op.Partition, group: op.Group}
+			known[k] = &register{Partition: k.Partition, group: k.group}
 			all = append(all, known[k])
 		}
 		known[k].addOp(i, op)
+	}
+	for _, r := range all {
+		r.syncs = syncs[r.group]
 	}
 	slices.SortFunc(all, func(a, b *register) int {
 		return cmp.Or(strings.Compare(a.group, b.group), comparePartitions(a.Partition, b.Partition))
@@ -68,15 +98,20 @@ func registersOf(h *History) []*register {
 	return all
 }
 
+func accessOf(i int, op *Op) access {
+	return access{i, op.Call, op.Return, op.Offset, max(op.Generation, 0)}
+}
+
 func (r *register) addOp(i int, op *Op) {
-	a := access{i, op.Call, op.Return, op.Offset}
+	a := accessOf(i, op)
+	write := op.Kind == Commit || op.Kind == WriteKey
 	switch {
-	case op.Kind == FetchCommitted && op.Outcome == OK:
+	case !write && op.Outcome == OK:
 		r.reads = append(r.reads, a)
-	case op.Kind == Commit && op.Outcome == Unknown:
+	case write && op.Outcome == Unknown:
 		a.ret = NoReturn
 		r.commits = append(r.commits, a)
-	case op.Kind == Commit && op.Outcome == OK:
+	case write && op.Outcome == OK:
 		r.commits = append(r.commits, a)
 	}
 }
@@ -91,7 +126,9 @@ func (r *register) regular(v *Verdict) bool {
 		byValue[c.offset] = append(byValue[c.offset], c)
 		if c.ret != NoReturn {
 			acked = append(acked, c)
-			v.Counts.Commits++
+			if r.group != "" {
+				v.Counts.Commits++
+			}
 		}
 	}
 	slices.SortFunc(acked, func(a, b access) int { return cmp.Compare(a.ret, b.ret) })
@@ -104,7 +141,9 @@ func (r *register) regular(v *Verdict) bool {
 	}
 	good := true
 	for _, read := range r.reads {
-		v.Counts.CommitsRead++
+		if r.group != "" {
+			v.Counts.CommitsRead++
+		}
 		before, _ := slices.BinarySearchFunc(acked, read.call, func(c access, call int64) int {
 			return cmp.Compare(c.ret, call)
 		})
@@ -119,8 +158,8 @@ func (r *register) regular(v *Verdict) bool {
 			if last.op >= 0 {
 				ops = append(ops, last.op)
 			}
-			v.add(StaleOffset, r.Partition, ops, "group %s: fetched %d at [%d, %d], the last commit acknowledged before was %d",
-				r.group, read.offset, read.call, read.ret, last.offset)
+			v.add(r.stale(), r.Partition, ops, "%s: read %d at [%d, %d], the last write acknowledged before was %d",
+				r.name(), read.offset, read.call, read.ret, last.offset)
 		}
 	}
 	return good
@@ -145,26 +184,33 @@ func (r *register) linear(v *Verdict) {
 				c.ret = shown
 			}
 		}
-		ops = append(ops, porcupine.Operation{ClientId: c.op, Input: registerOp{true, c.offset}, Call: c.call, Return: c.ret})
+		ops = append(ops, c.operation(registerOp{write: true, offset: c.offset, generation: c.generation}))
 	}
 	for _, read := range r.reads {
-		ops = append(ops, porcupine.Operation{ClientId: read.op, Input: registerOp{false, read.offset},
-			Call: read.call, Return: read.ret})
+		ops = append(ops, read.operation(registerOp{offset: read.offset}))
 	}
-	v.Counts.OffsetsChecked += len(ops)
+	for _, sync := range r.syncs {
+		ops = append(ops, sync.operation(registerOp{sync: true, generation: sync.generation}))
+	}
+	if r.group == "" {
+		v.Counts.MetadataOps += len(ops)
+	} else {
+		v.Counts.OffsetsChecked += len(ops) - len(r.syncs)
+	}
 	model := porcupine.Model{
-		Init: func() any { return int64(noOffset) },
-		Step: func(state, input, _ any) (bool, any) {
-			op := input.(registerOp)
-			return op.write || state.(int64) == op.offset, op.offset
-		},
+		Init: func() any { return registerState{noOffset, 0} },
+		Step: func(state, input, _ any) (bool, any) { return input.(registerOp).step(state.(registerState)) },
 	}
 	switch porcupine.CheckOperationsTimeout(model, ops, windowTimeMax) {
 	case porcupine.Illegal:
-		v.add(NotLinear, r.Partition, nil, "group %s: no order explains its %d commits and reads", r.group, len(ops))
+		v.add(NotLinear, r.Partition, nil, "%s: no order explains its %d writes and reads", r.name(), len(ops))
 	case porcupine.Unknown:
-		v.add(Undecided, r.Partition, nil, "group %s: no answer within %v", r.group, windowTimeMax)
+		v.add(Undecided, r.Partition, nil, "%s: no answer within %v", r.name(), windowTimeMax)
 	}
+}
+
+func (a access) operation(in registerOp) porcupine.Operation {
+	return porcupine.Operation{ClientId: a.op, Input: in, Call: a.call, Return: a.ret}
 }
 
 // firstRead is the earliest return of a read that may have seen the commit.
@@ -178,7 +224,31 @@ func (r *register) firstRead(c access) int64 {
 	return first
 }
 
+// registerState is the state of the model. It is compared with ==.
+type registerState struct {
+	offset     int64
+	generation int32
+}
+
 type registerOp struct {
-	write  bool
-	offset int64
+	write, sync bool // otherwise a read
+	offset      int64
+	generation  int32 // 0: none
+}
+
+// step is the register as a state machine. It is pure.
+func (op registerOp) step(s registerState) (bool, registerState) {
+	if op.generation > 0 {
+		if op.generation < s.generation {
+			return false, s
+		}
+		s.generation = op.generation
+	}
+	switch {
+	case op.sync:
+		return true, s
+	case op.write:
+		return true, registerState{op.offset, s.generation}
+	}
+	return op.offset == s.offset, s
 }

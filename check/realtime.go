@@ -46,6 +46,11 @@ func (s *sweeper) realTime(appends []Append) {
 			spans = append(spans, readSpan(i, op))
 		}
 	}
+	s.disorder(spans, RealTime, "")
+}
+
+// disorder reports each operation that stands below one that had returned before it was called.
+func (s *sweeper) disorder(spans []span, kind ViolationKind, how string) {
 	byCall := slices.Clone(spans)
 	slices.SortStableFunc(byCall, func(a, b span) int { return cmp.Compare(a.call, b.call) })
 	byReturn := spans
@@ -59,8 +64,8 @@ func (s *sweeper) realTime(appends []Append) {
 			returned++
 		}
 		if highest.hi > b.lo {
-			s.v.add(RealTime, s.p.Partition, []int{highest.op, b.op},
-				"%s had returned at %d and is at position %d; %s was called at %d and is at %d",
+			s.v.add(kind, s.p.Partition, []int{highest.op, b.op},
+				how+"%s had returned at %d and is at position %d; %s was called at %d and is at %d",
 				s.x.h.Ops[highest.op].Kind, highest.ret, highest.hi, s.x.h.Ops[b.op].Kind, b.call, b.lo)
 		}
 	}

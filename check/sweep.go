@@ -1,5 +1,7 @@
 package check
 
+import "slices"
+
 // Sweep holds every answer of a history against the final logs: acknowledged
 // records stand at their offsets, definite failures stand nowhere, batches are
 // whole, nothing stands there more often than it may, every fetch is a slice of
@@ -17,16 +19,28 @@ func Sweep(h *History) *Verdict {
 // sweep returns the partitions in which something was found.
 func (x *index) sweep(v *Verdict) (broken map[int]bool) {
 	broken = map[int]bool{}
+	durability := x.durability()
 	for n := range x.parts {
 		before := v.Total
-		s := sweeper{x: x, v: v, p: &x.parts[n], bad: map[int]bool{}}
+		s := sweeper{x: x, v: v, n: n, p: &x.parts[n], bad: map[int]bool{}}
+		s.ledger()
 		for _, i := range s.p.ops {
 			total := v.Total
 			s.op(i)
-			s.bad[i] = v.Total > total
+			if v.Total > total {
+				s.bad[i] = true
+			}
 		}
 		appends := x.resolve(n)
+		sound := v.Total == before
 		s.realTime(appends)
+		s.sequences(appends)
+		s.deletedRecords()
+		if sound && v.Total == before {
+			s.marks(appends)
+		}
+		s.durable(durability)
+		s.recovered()
 		for _, a := range appends {
 			if x.h.Ops[a.Op].Outcome == Unknown {
 				v.Counts.UnknownApplied++
@@ -41,6 +55,7 @@ func (x *index) sweep(v *Verdict) (broken map[int]bool) {
 type sweeper struct {
 	x   *index
 	v   *Verdict
+	n   int // of the partition
 	p   *part
 	bad map[int]bool // operations already found wrong: no more is said of them
 }
@@ -56,7 +71,7 @@ func (s *sweeper) op(i int) {
 		s.fetch(i, op)
 	case op.Kind == ListEnd:
 		s.v.Counts.ListEnds++
-		if op.Offset > s.p.log.End() {
+		if op.Offset > s.p.log.End() && !s.x.offline(s.p.log, s.p.log.End(), op.Offset) {
 			s.v.add(Lost, s.p.Partition, []int{i}, "end was listed as %d, the final log ends at %d", op.Offset, s.p.log.End())
 		}
 	}
@@ -89,12 +104,16 @@ func (s *sweeper) produce(i int, op *Op) {
 func (s *sweeper) acked(i int, op *Op) {
 	for k, value := range op.Values {
 		offset := op.Offset + int64(k)
-		there := s.p.log.at(offset)
-		if offset < s.p.log.Start || there == value {
-			continue
+		switch {
+		case s.p.log.at(offset) == value:
+		case offset < s.p.log.Start:
+			s.v.Counts.Trimmed++
+		case s.x.excused(s.n, offset):
+			s.v.Counts.Offline++
+		default:
+			s.missing(i, value, offset, "acknowledged")
+			return
 		}
-		s.missing(i, value, offset, "acknowledged")
-		return
 	}
 }
 
@@ -128,7 +147,7 @@ func (s *sweeper) whole(i int, op *Op) {
 		}
 		for j, neighbour := range op.Values {
 			offset := at.offset + int64(j-k)
-			if offset >= s.p.log.Start && s.p.log.at(offset) != neighbour {
+			if s.p.log.at(offset) != neighbour && !s.x.excused(s.n, offset) {
 				s.v.add(Torn, s.p.Partition, []int{i}, "%s of one batch stands at offset %d, but %s not at %d",
 					value, at.offset, neighbour, offset)
 				return
@@ -156,7 +175,7 @@ func (s *sweeper) once(i int, op *Op) {
 func (s *sweeper) fetch(i int, op *Op) {
 	s.v.Counts.Fetches++
 	s.v.Counts.ReadRecords += len(op.Records)
-	if len(op.Records) == 0 && op.Offset > s.p.log.End() {
+	if len(op.Records) == 0 && op.Offset > s.p.log.End() && !s.x.offline(s.p.log, s.p.log.End(), op.Offset) {
 		s.v.add(Lost, s.p.Partition, []int{i}, "offset %d was in range, the final log ends at %d", op.Offset, s.p.log.End())
 		return
 	}
@@ -167,12 +186,12 @@ func (s *sweeper) fetch(i int, op *Op) {
 			return
 		}
 		for skipped := max(next, s.p.log.Start); skipped < min(r.Offset, s.p.log.End()); skipped++ {
-			if value := s.p.log.at(skipped); value != 0 {
+			if value := s.p.log.at(skipped); value != 0 && !s.x.hidden(op, value) {
 				s.v.add(NotASlice, s.p.Partition, []int{i}, "skipped offset %d, which holds %s", skipped, value)
 				return
 			}
 		}
-		if r.Offset >= s.p.log.Start && s.p.log.at(r.Offset) != r.Value {
+		if s.p.log.at(r.Offset) != r.Value && !s.x.excused(s.n, r.Offset) {
 			s.read(i, r)
 			return
 		}
@@ -191,5 +210,18 @@ func (s *sweeper) read(i int, r Record) {
 			r.Value, r.Offset)
 	default:
 		s.missing(i, r.Value, r.Offset, "read")
+	}
+}
+
+// recovered counts what was acknowledged before the last recovery: it has survived one.
+func (s *sweeper) recovered() {
+	if len(s.x.h.Recoveries) == 0 {
+		return
+	}
+	last := slices.Max(s.x.h.Recoveries)
+	for _, i := range s.p.ops {
+		if op := &s.x.h.Ops[i]; op.Kind == Produce && op.Outcome == OK && op.Return < last {
+			s.v.Counts.Recovered += len(op.Values)
+		}
 	}
 }

@@ -25,6 +25,39 @@ const (
 	Undecided    ViolationKind = "Undecided"
 	Vacuous      ViolationKind = "Vacuous"
 	Malformed    ViolationKind = "Malformed"
+
+	Undeleted        ViolationKind = "Undeleted"
+	OutOfSequence    ViolationKind = "OutOfSequence"
+	ShownEarly       ViolationKind = "ShownEarly"
+	MarkRegressed    ViolationKind = "MarkRegressed"
+	BeyondMark       ViolationKind = "BeyondMark"
+	StaleGeneration  ViolationKind = "StaleGeneration"
+	TwoLeaders       ViolationKind = "TwoLeaders"
+	StaleMetadata    ViolationKind = "StaleMetadata"
+	ReusedProducerID ViolationKind = "ReusedProducerID"
+)
+
+// The violations that Jepsen found, by Jepsen's names.
+const (
+	InconsistentOffsets ViolationKind = "inconsistent-offsets"
+	Duplicate           ViolationKind = "duplicate"
+	LostWrite           ViolationKind = "lost-write"
+	Unseen              ViolationKind = "unseen"
+	AbortedRead         ViolationKind = "aborted-read"
+	PrecommittedRead    ViolationKind = "precommitted-read"
+	PollSkip            ViolationKind = "poll-skip"
+	NonmonotonicPoll    ViolationKind = "nonmonotonic-poll"
+	IntPollSkip         ViolationKind = "int-poll-skip"
+	IntNonmonotonicPoll ViolationKind = "int-nonmonotonic-poll"
+	NonmonotonicSend    ViolationKind = "nonmonotonic-send"
+	IntSendSkip         ViolationKind = "int-send-skip"
+	IntNonmonotonicSend ViolationKind = "int-nonmonotonic-send"
+	G0                  ViolationKind = "G0"
+	G0Process           ViolationKind = "G0-process"
+	G0Realtime          ViolationKind = "G0-realtime"
+	G1c                 ViolationKind = "G1c"
+	G1cProcess          ViolationKind = "G1c-process"
+	G1cRealtime         ViolationKind = "G1c-realtime"
 )
 
 // violationsMax bounds what a verdict keeps: the first ones tell the story, and a
@@ -63,6 +96,25 @@ type Counts struct {
 	Linearized     int `json:"linearized"`      // operations that porcupine put in order
 	OffsetsChecked int `json:"offsets_checked"` // commits and fetches of them that porcupine put in order
 	FinalRecords   int `json:"final_records"`   // records in the final logs
+
+	Fenced         int `json:"fenced"`          // commits refused that named a generation
+	Generations    int `json:"generations"`     // of groups that a sync or commit established
+	Joins          int `json:"joins"`           // joins answered
+	Assigned       int `json:"assigned"`        // assigns answered
+	Sessions       int `json:"sessions"`        // of consumers, with a fetch answered
+	PollPairs      int `json:"poll_pairs"`      // fetches that were held against the one before in their session
+	Marks          int `json:"marks"`           // fetches whose marks were judged
+	DurableChecked int `json:"durable_checked"` // answers held against what was durable
+	Recoveries     int `json:"recoveries"`      // of a broker
+	Recovered      int `json:"recovered"`       // records acknowledged before the last of them
+	Sequences      int `json:"sequences"`       // batches whose sequence was judged
+	Deletes        int `json:"deletes"`         // DeleteRecords answered
+	Trimmed        int `json:"trimmed"`         // records acknowledged that were deleted
+	Offline        int `json:"offline"`         // records acknowledged whose loss was excused
+	Producers      int `json:"producers"`       // producer ids given out
+	Topics         int `json:"topics"`          // topics whose register was judged
+	MetadataOps    int `json:"metadata_ops"`    // operations on registers of metadata that porcupine put in order
+	Transactions   int `json:"transactions"`    //
 }
 
 // Verdict is what the checkers found.
@@ -70,6 +122,8 @@ type Verdict struct {
 	Counts     Counts
 	Violations []Violation // the first violationsMax, in the order found
 	Total      int         // all violations
+
+	Anomalies *Anomalies // what the Jepsen pass found, allowed or not; nil if it did not run
 }
 
 // OK tells whether nothing was found.
@@ -103,6 +157,9 @@ func (v *Verdict) merge(w *Verdict) {
 	room := violationsMax - len(v.Violations)
 	v.Violations = append(v.Violations, w.Violations[:min(room, len(w.Violations))]...)
 	v.Counts.addAll(&w.Counts)
+	if w.Anomalies != nil {
+		v.Anomalies = w.Anomalies
+	}
 }
 
 // columns lists every count with its name, for sums and demands.
@@ -112,6 +169,12 @@ func (c *Counts) columns() []column {
 		{"unknown applied", &c.UnknownApplied}, {"fetches", &c.Fetches}, {"read records", &c.ReadRecords},
 		{"ends listed", &c.ListEnds}, {"commits", &c.Commits}, {"commits read", &c.CommitsRead},
 		{"linearized", &c.Linearized}, {"offsets checked", &c.OffsetsChecked}, {"final records", &c.FinalRecords},
+		{"fenced", &c.Fenced}, {"generations", &c.Generations}, {"joins", &c.Joins}, {"assigned", &c.Assigned},
+		{"sessions", &c.Sessions}, {"poll pairs", &c.PollPairs}, {"marks", &c.Marks},
+		{"durable checked", &c.DurableChecked}, {"recoveries", &c.Recoveries}, {"recovered", &c.Recovered},
+		{"sequences", &c.Sequences}, {"deletes", &c.Deletes}, {"trimmed", &c.Trimmed}, {"offline", &c.Offline},
+		{"producers", &c.Producers}, {"topics", &c.Topics}, {"metadata ops", &c.MetadataOps},
+		{"transactions", &c.Transactions},
 	}
 }
 
