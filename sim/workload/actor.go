@@ -18,10 +18,14 @@ type actor struct {
 	r    *run
 	id   int32
 	role Role
+	far  bool // it may be in trouble for ever
 	h    host.Host
 	wire wireClient
 	ops  []Op   // still to do
 	seq  uint32 // of its values
+
+	batches []sending // of the last produce
+	open    *check.Op // a commit under way
 
 	coordinated bool // the offsets topic is there
 	member      membership
@@ -57,7 +61,9 @@ func (a *actor) loop(sc *host.Scope) {
 		a.r.ops++
 	}
 	a.wire.drop()
-	a.r.running--
+	if !a.far {
+		a.r.running--
+	}
 }
 
 func (a *actor) do(sc *host.Scope, op *Op) {

@@ -8,6 +8,7 @@ import (
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/node"
+	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/sim"
 )
 
@@ -25,29 +26,54 @@ func (r *run) config(h host.Host) node.Config {
 	}
 }
 
-// boot starts the node on its machine.
+// boot starts the node on its machine, as the server's command does. It is its supervisor too: a node that ended
+// after a fault that must end it is started again.
 func (r *run) boot() {
 	r.crash.booted()
+	r.excuses = r.excused()
+	r.usurped = 0
 	r.m.Boot(func(h host.Host, sc *host.Scope) {
-		n, err := node.Start(sc, h, r.config(h))
-		if err == nil {
-			r.node = n
-			err = n.Failed(sc)
-		}
+		err := r.serve(h, sc)
 		if err == nil || errors.Is(err, host.ErrKilled) || errors.Is(err, host.ErrCancelled) {
 			return
 		}
-		r.fail(oracleExit, "the node ended: %w", err)
+		if !errors.Is(err, errStoreOut) && r.excused() == r.excuses {
+			r.fail(oracleEnded, "the node ended by itself, and no fault of this run ends it: %w", err)
+			return
+		}
+		r.ends = append(r.ends, err.Error())
+		r.m.KillWith(sim.KeepUnsynced) // the process exits; onKill starts it again
 	})
+}
+
+// errStoreOut wraps what a server says that cannot reach its store when it starts.
+var errStoreOut = errors.New("the store is out of reach")
+
+func (r *run) serve(h host.Host, sc *host.Scope) error {
+	if err := objectstore.Probe(sc, h, r.w.Store(h)); err != nil {
+		if errors.Is(err, objectstore.ErrExists) ||
+			errors.Is(err, objectstore.ErrTerminal) && !errors.Is(err, objectstore.ErrDenied) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", errStoreOut, err)
+	}
+	n, err := node.Start(sc, h, r.config(h))
+	if err != nil {
+		return err
+	}
+	r.node = n
+	if r.restarts > 0 {
+		r.history.Recoveries = append(r.history.Recoveries, int64(r.w.Now()))
+	}
+	return n.Failed(sc)
 }
 
 // onKill notes what a crash left and starts the node again a little later.
 func (r *run) onKill(m *sim.Machine) {
-	if m != r.m || r.calm {
+	if m != r.m {
 		return
 	}
 	r.node = nil
-	r.restarts++
 	// What a crash kept of unsynced writes is as durable from now on as what was synced.
 	v := m.Volume(walVolume)
 	for _, path := range v.Files() {
@@ -55,9 +81,13 @@ func (r *run) onKill(m *sim.Machine) {
 			r.durable.scan(b, r.w.Now())
 		}
 	}
+	if r.manual {
+		return
+	}
+	r.restarts++
 	rng := r.w.Rand(fmt.Sprintf("restart-%d", r.restarts))
 	r.w.After(host.Time(rng.Int64N(int64(300*time.Millisecond))), func() {
-		if !r.m.Alive() {
+		if !r.m.Alive() && !r.closing {
 			r.boot()
 		}
 	})

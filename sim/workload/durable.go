@@ -2,6 +2,8 @@ package workload
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 
 	"github.com/weirmq/weir/check"
 	"github.com/weirmq/weir/host"
@@ -65,9 +67,27 @@ func (s *durableSet) scanWrite(file string, b []byte, now host.Time) {
 // acknowledged is called when a client hears that its batch is in the log: it must be durable then.
 func (r *run) acknowledged(op *check.Op) {
 	for _, v := range op.Values {
-		if r.durable.at(v) == 0 {
+		at := r.durable.at(v)
+		if at == 0 {
 			r.fail(oracleAcked, "%s of %s at offset %d was acknowledged and is on no synced medium", v, op.Partition,
 				op.Offset)
 		}
+		if r.usurped > 0 && at > r.usurped {
+			r.fail(oracleFenced, "%s of %s at offset %d was acknowledged; it became durable at %v, and the WAL was taken over at %v",
+				v, op.Partition, op.Offset, at.Sub(0), r.usurped.Sub(0))
+		}
 	}
+}
+
+// list returns everything that was ever durable, by client and sequence.
+func (s *durableSet) list() []check.Durable {
+	var list []check.Durable
+	for _, client := range slices.Sorted(maps.Keys(s.since)) {
+		for seq, at := range s.since[client] {
+			if at > 0 {
+				list = append(list, check.Durable{Value: check.ValueOf(client, uint32(seq)), At: int64(at)})
+			}
+		}
+	}
+	return list
 }

@@ -147,7 +147,9 @@ func (a *actor) memberCommit(sc *host.Scope, o *Op) {
 	op.Group, op.Member, op.Generation = memberGroup, a.member.id, a.member.generation
 	a.seq++
 	op.Offset = int64(a.id)<<32 | int64(a.seq)
+	a.open = &op
 	code, err := a.sendCommit(sc, &op)
+	a.open = nil
 	switch {
 	case err != nil:
 		a.record(op, check.Unknown)

@@ -1,6 +1,8 @@
 package workload
 
 import (
+	"fmt"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/check"
@@ -16,7 +18,9 @@ func (a *actor) commit(sc *host.Scope, o *Op) {
 	op.Group = groupName
 	a.seq++
 	op.Offset = int64(a.id)<<32 | int64(a.seq)
+	a.open = &op
 	code, err := a.sendCommit(sc, &op)
+	a.open = nil
 	if err != nil || code != 0 {
 		a.record(op, check.Unknown)
 		return
@@ -66,24 +70,33 @@ func (a *actor) fetchCommitted(sc *host.Scope, o *Op) {
 	if a.role == RoleMember {
 		op.Group = memberGroup
 	}
+	offset, err := a.sendFetchCommitted(sc, op.Group, o.Partition)
+	if err != nil {
+		return // a read that was not answered says nothing
+	}
+	op.Offset = offset
+	a.record(op, check.OK)
+}
+
+// sendFetchCommitted returns the offset that a group has committed in a partition of the run's topic, -1 for none.
+func (a *actor) sendFetchCommitted(sc *host.Scope, group string, p int32) (int64, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(5 + int16(a.id%3))
-	req.Group = op.Group
+	req.Group = group
 	t := kmsg.NewOffsetFetchRequestTopic()
-	t.Topic, t.Partitions = topicName, []int32{o.Partition}
+	t.Topic, t.Partitions = topicName, []int32{p}
 	req.Topics = append(req.Topics, t)
 	resp, err := a.wire.do(sc, req)
 	if err != nil {
-		return
+		return 0, err
 	}
 	r := resp.(*kmsg.OffsetFetchResponse)
 	if r.ErrorCode != 0 || len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
-		return
+		return 0, fmt.Errorf("committed offsets of group %s: code %d", group, r.ErrorCode)
 	}
 	got := &r.Topics[0].Partitions[0]
 	if got.ErrorCode != 0 {
-		return
+		return 0, fmt.Errorf("committed offset of group %s: code %d", group, got.ErrorCode)
 	}
-	op.Offset = got.Offset
-	a.record(op, check.OK)
+	return got.Offset, nil
 }

@@ -27,6 +27,7 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 		return
 	}
 	batches := make([]sending, len(op.Batches))
+	a.batches = nil
 	for i, b := range op.Batches {
 		s := &batches[i]
 		s.Op = a.begin(check.Produce, b.Partition)
@@ -35,6 +36,7 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 			return
 		}
 	}
+	a.batches = batches
 	for attempt := 1; ; attempt++ {
 		for i := range batches {
 			batches[i].Attempts = attempt

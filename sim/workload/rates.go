@@ -56,6 +56,24 @@ func defaultRates() []FaultRate {
 	}
 }
 
+// healCore ends every fault.
+func (r *run) healCore() {
+	r.w.SetFaults(sim.Faults{})
+	r.m.CrashAt(0, sim.BeforeEffect, sim.Seeded)
+}
+
+// excused counts the faults so far that may end the node's process.
+func (r *run) excused() uint64 {
+	var n uint64
+	for _, f := range r.w.Fired() {
+		switch f.Fault {
+		case sim.FaultReadError, sim.FaultWriteError, sim.FaultSyncError, sim.FaultDirError, sim.FaultNoSpace:
+			n += f.Count
+		}
+	}
+	return n
+}
+
 // Draw returns what a seed decides before anything runs.
 func Draw(seed uint64) Settings {
 	s := Plain()

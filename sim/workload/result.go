@@ -21,6 +21,7 @@ type Result struct {
 	Verdict  *check.Verdict
 	Fired    []sim.FaultCount
 	Crashes  []string // "place when" of each crash at an I/O call
+	Ends     []string // why the node ended by itself, each time a fault made it
 	Objects  int      // objects put
 	Restarts int
 	Settings Settings
@@ -50,7 +51,9 @@ const (
 	oracleLiveness = "liveness"
 	oracleReadBack = "readback"
 	oracleOrphans  = "store:Orphans"
-	oracleExit     = "exit" // the node ended by itself without a fault that ends it
+	oracleEnded    = "online:NodeEnded" // the node ended by itself without a fault that ends it
+	oracleStorm    = "online:RetryStorm"
+	oracleFenced   = "online:AckedFenced" // what became durable after the WAL was taken over
 	oraclePanic    = "panic"
 	oracleWorld    = "world" // a deadlock, a livelock, the limit of virtual time
 )

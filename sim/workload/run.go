@@ -24,8 +24,15 @@ type run struct {
 	producerIDs  map[int64]bool
 	began        host.Time // the clients' work
 	over         bool      // the clients' work is over
-	calm         bool      // no crash is planned or wanted any more
-	running      int       // clients at work
+	calm         bool      // the core is healed
+	manual       bool      // the kill under way is the run's own
+	closing      bool      // the world ends
+	running      int       // clients at work that must come to an end
+	actors       []*actor
+	progressSeq  uint32 // of the values of those that look for progress
+	excuses      uint64 // faults that may end the node, before this incarnation
+	ends         []string
+	usurped      host.Time // the WAL was taken over from this incarnation; 0 = not
 	ops          int       // operations carried out
 	staleCommits int       // refused because their generation was over
 	puts         int
@@ -68,7 +75,7 @@ func Calls(o Options) (uint64, error) {
 	}
 	s.Duration, s.Crash.Count = o.Duration, 0
 	r := newRun(o, &Plan{Seed: o.Seed, Settings: s, Ops: drawOps(o.Seed, &s)}, false)
-	defer r.w.Close()
+	defer r.close()
 	if err := r.work(); err != nil {
 		return 0, err
 	}
@@ -98,14 +105,15 @@ func newRun(o Options, p *Plan, replay bool) *run {
 
 // whole is the run with its phases and the verdict.
 func (r *run) whole() *Result {
-	defer r.w.Close()
+	defer r.close()
 	err := r.work()
 	if err == nil {
 		err = r.finish()
 	}
+	r.history.DurableAt = r.durable.list()
 	res := &Result{
 		Seed: r.plan.Seed, Virtual: r.w.Now().Sub(0), Ops: r.ops, Fired: r.w.Fired(), Crashes: r.crashes,
-		Objects: r.puts, Restarts: r.restarts, History: &r.history, Settings: *r.settings, Err: err, At: r.w.Now(),
+		Objects: r.puts, Restarts: r.restarts, Ends: r.ends, History: &r.history, Settings: *r.settings, Err: err, At: r.w.Now(),
 	}
 	if err == nil {
 		res.Verdict = check.Judge(&r.history, r.least())
@@ -125,6 +133,11 @@ func (r *run) whole() *Result {
 	}
 	res.Hash, res.Events = r.w.Hash(), r.w.Events()
 	return res
+}
+
+func (r *run) close() {
+	r.closing = true
+	_ = r.w.Close() // its failure is known
 }
 
 // least is what a run must have exercised to prove anything.
@@ -149,9 +162,16 @@ func (r *run) work() error {
 		return err
 	}
 	r.crash.hurry()
+	if err := r.w.RunUntil(r.w.Now().Add(50 * time.Millisecond)); err != nil {
+		return err
+	}
+	r.heal()
 	least, limit := min(opsLeast, len(r.plan.Ops)*9/10), r.w.Now().Add(2*r.settings.Duration+10*time.Second)
 	return r.w.Run(func() bool {
 		r.over = r.over || r.ops >= least || r.w.Now() > limit
+		if r.w.Now() > limit.Add(time.Minute) {
+			r.fail(oracleLiveness, "%d clients of the healed core do not come to an end", r.running)
+		}
 		return r.over && r.running == 0
 	})
 }
@@ -176,13 +196,18 @@ func (r *run) start() {
 	for _, op := range r.plan.Ops {
 		ops[op.Client] = append(ops[op.Client], op)
 	}
-	r.running = len(r.settings.Clients)
 	for _, name := range []string{coreClients, farClients} {
+		for _, c := range r.settings.Clients {
+			if c.Machine == coreClients && name == coreClients {
+				r.running++
+			}
+		}
 		r.w.Machine(name).Boot(func(h host.Host, sc *host.Scope) {
 			for _, c := range r.settings.Clients {
 				if c.Machine == name {
 					a := r.newActor(h, c.ID)
-					a.ops, a.role = ops[c.ID], c.Role
+					a.ops, a.role, a.far = ops[c.ID], c.Role, c.Machine == farClients
+					r.actors = append(r.actors, a)
 					h.Go(sc, "client."+string(c.Role), a.loop)
 				}
 			}

@@ -13,13 +13,25 @@ type Settings struct {
 	Partitions int32         `json:"partitions"`  // of the judged topic
 	Clients    []Client      `json:"clients"`
 
-	Node  NodeSettings    `json:"node"`
-	Disk  sim.DiskConfig  `json:"disk"`
-	Net   sim.NetConfig   `json:"net"`
-	Store sim.StoreConfig `json:"store"`
-	Rates []FaultRate     `json:"rates"` // faults that strike at a rate, in a run that is no replay
-	Crash CrashSettings   `json:"crash"`
+	Node   NodeSettings    `json:"node"`
+	Disk   sim.DiskConfig  `json:"disk"`
+	Net    sim.NetConfig   `json:"net"`
+	Store  sim.StoreConfig `json:"store"`
+	Rates  []FaultRate     `json:"rates"` // faults that strike at a rate, in a run that is no replay
+	Crash  CrashSettings   `json:"crash"`
+	Freeze Freeze          `json:"freeze,omitempty"`
 }
+
+// Freeze is the trouble that the far clients stay in when the core is healed.
+type Freeze string
+
+// The troubles.
+const (
+	FreezePaused Freeze = "paused"
+	FreezeCut    Freeze = "cut"
+	FreezeDeaf   Freeze = "deaf" // nothing reaches them
+	FreezeMute   Freeze = "mute" // nothing of theirs arrives
+)
 
 // NodeSettings are the sizes of the node under test.
 type NodeSettings struct {
