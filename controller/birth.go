@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/wal"
 )
@@ -102,7 +103,9 @@ func missing(vol host.Volume) (bool, error) {
 // birth makes a log under another name and renames it: a log that is there was made completely, so one
 // without a superblock is damage and not a beginning.
 func birth(sc *host.Scope, h host.Host, vol host.Volume, cfg wal.Config, cluster metadata.UUID) error {
-	if err := vol.Remove(birthName); err != nil && !errors.Is(err, host.ErrNotExist) {
+	if err := vol.Remove(birthName); err == nil {
+		probe.Hit(probe.ControllerBornAgain)
+	} else if !errors.Is(err, host.ErrNotExist) {
 		return fmt.Errorf("remove %s, left by a start that did not finish: %w", birthName, err)
 	}
 	id := wal.Identity{Cluster: wal.UUID(cluster), Generation: 1}

@@ -7,6 +7,8 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -66,6 +68,9 @@ func (d *disklog) write(sc *host.Scope, drafts []*draft) error {
 			return fmt.Errorf("append to the raft log: %w", err)
 		}
 	}
+	if mutant.On(mutant.EpochBeforeDurable) {
+		return nil
+	}
 	if _, err := done.Wait(sc, 0); err != nil {
 		return fmt.Errorf("sync the raft log: %w", err)
 	}
@@ -98,6 +103,9 @@ func (d *disklog) save(sc *host.Scope, st *storage, entries []*raftpb.Entry, har
 		drafts = append(drafts, d.batch(entries[:n]))
 		parts = append(parts, entries[:n])
 		entries = entries[n:]
+		if len(entries) > 0 {
+			probe.Hit(probe.ControllerBatchSplit)
+		}
 	}
 	if err := d.write(sc, drafts); err != nil {
 		return err
@@ -131,6 +139,9 @@ func (d *disklog) saveConf(sc *host.Scope, applied uint64, conf *raftpb.ConfStat
 
 // due reports whether the log has grown enough for a snapshot.
 func (d *disklog) due() bool {
+	if host.Buggify(d.h, "controller.snapshot.now") {
+		return true
+	}
 	limit := max(d.every, 2*d.snapBytes)
 	limit = min(limit, d.capacity*7/8-2*d.snapBytes)
 	return int64(d.log.End()-d.snapAt) >= limit
@@ -159,11 +170,16 @@ func (d *disklog) saveSnapshot(sc *host.Scope, st *storage, s chunk) error {
 	if err := d.write(sc, drafts); err != nil {
 		return err
 	}
+	probe.Hit(probe.ControllerLogCompacted)
+	if len(drafts) > 2 {
+		probe.Hit(probe.ControllerSnapshotInParts)
+	}
 	d.snapAt, d.snapBytes = drafts[0].place, int64(s.total)
 	d.snapshots.Add(1)
 	st.compact(s.index, s.term)
 	trim := d.snapAt
 	if len(st.places) > 0 {
+		probe.Hit(probe.ControllerEntriesBehind)
 		trim = min(trim, st.places[0])
 	}
 	d.log.Trim(trim)

@@ -4,12 +4,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
@@ -48,6 +50,7 @@ func (c *Controller) loop(sc *host.Scope) error {
 		}
 		clear(events)
 		if died != nil {
+			probe.Hit(probe.ControllerLogDied)
 			return fmt.Errorf("keep the raft log: %w", died)
 		}
 	}
@@ -98,6 +101,11 @@ func (c *Controller) turn(sc *host.Scope) error {
 		if err := c.disk.save(sc, c.st, rd.Entries, rd.HardState); err != nil {
 			return err
 		}
+		if host.Buggify(c.h, "controller.apply.late") {
+			if err := c.h.Sleep(sc, time.Millisecond); err != nil {
+				return err
+			}
+		}
 		if len(rd.Messages) > 0 && c.cfg.Transport != nil {
 			c.cfg.Transport.Send(rd.Messages)
 		}
@@ -140,6 +148,9 @@ func (c *Controller) observe() {
 
 // fail completes every proposal in flight with err.
 func (c *Controller) fail(err error) {
+	if len(c.pending) > 0 {
+		probe.Hit(probe.ControllerOutcomeUnknown)
+	}
 	for seq := c.seq; len(c.pending) > 0; seq-- {
 		if p := c.pending[seq]; p != nil {
 			p.future.Complete(nil, err)

@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/wal"
 )
@@ -73,6 +74,7 @@ func (r *replay) takeBatch(b *batch, at wal.Position) error {
 		return nil
 	}
 	if len(r.st.entries) == 0 && r.snap == nil && b.first > r.st.last()+1 {
+		probe.Hit(probe.ControllerLogBeginsLater)
 		// The frames before were trimmed: the snapshot that allowed it follows.
 		r.st.base = b.first - 1
 	}
@@ -85,6 +87,7 @@ func (r *replay) takeChunk(c *chunk, at wal.Position) error {
 	}
 	p := r.part
 	if p == nil {
+		probe.Hit(probe.ControllerSnapshotRest)
 		return nil // its first chunks were trimmed, so there is a newer one
 	}
 	if p.index != c.index || p.total != c.total || uint64(len(p.data)) != c.offset {
@@ -113,6 +116,9 @@ func (r *replay) takeChunk(c *chunk, at wal.Position) error {
 func (r *replay) finish() error {
 	r.state = metadata.NewState()
 	r.blank = !r.seen
+	if r.part != nil {
+		probe.Hit(probe.ControllerSnapshotUnfinished)
+	}
 	if r.snap != nil {
 		s, err := metadata.Restore(r.snap.data)
 		if errors.Is(err, metadata.ErrNewer) {
@@ -125,6 +131,7 @@ func (r *replay) finish() error {
 			return fmt.Errorf("snapshot %d holds the state of %d: %w", r.snap.index, index, ErrDamaged)
 		}
 		r.state = s
+		probe.Hit(probe.ControllerSnapshotRestored)
 	} else if r.st.base > 0 {
 		return fmt.Errorf("the log begins at %d and there is no snapshot: %w", r.st.base+1, ErrDamaged)
 	}

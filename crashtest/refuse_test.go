@@ -102,10 +102,6 @@ func TestANewerFormatIsRefused(t *testing.T) {
 			before := checksums(t, s.data)
 			require.Contains(t, s.refused(), c.says)
 			after := checksums(t, s.data)
-			if c.name == "wal" { // metadata and the fence word learn of each run before the WAL is opened (rule 7)
-				delete(before, filepath.Join("wal", filepath.Base(walFile(t, s.data))+".fence"))
-				delete(before, filepath.Join("meta", "raft.wal"))
-			}
 			requireKept(t, before, after, "")
 		})
 	}

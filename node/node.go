@@ -9,6 +9,7 @@ import (
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/controller"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/objectstore/filestore"
@@ -19,6 +20,7 @@ import (
 const (
 	volumeNode  = "node"
 	volumeMeta  = "meta"
+	volumeWAL   = "wal"
 	volumeStore = "store"
 )
 
@@ -70,6 +72,9 @@ func (n *Node) start(sc *host.Scope) error {
 	if err := n.claim(sc); err != nil {
 		return err
 	}
+	if err := n.refuseNewer(sc); err != nil {
+		return err
+	}
 	if err := n.startController(sc); err != nil {
 		return err
 	}
@@ -96,6 +101,7 @@ func (n *Node) claim(sc *host.Scope) error {
 		return fmt.Errorf("open the data: %w", err)
 	}
 	if n.lock, err = vol.Lock("lock"); errors.Is(err, host.ErrLocked) {
+		probe.Hit(probe.NodeInUse)
 		return ErrInUse
 	} else if err != nil {
 		return fmt.Errorf("lock the data: %w", err)
@@ -118,14 +124,16 @@ func (n *Node) startController(sc *host.Scope) error {
 	if err != nil {
 		return fmt.Errorf("open the metadata volume: %w", err)
 	}
-	if n.known {
-		there, err := controller.HasLog(vol)
-		if err != nil {
-			return fmt.Errorf("look at the metadata volume: %w", err)
-		}
-		if !there { // to begin anew would make garbage of every object
-			return fmt.Errorf("%w (cluster %s)", ErrMetadataLost, n.identity.Cluster)
-		}
+	there, err := controller.HasLog(vol)
+	if err != nil {
+		return fmt.Errorf("look at the metadata volume: %w", err)
+	}
+	switch {
+	case n.known && !there:
+		probe.Hit(probe.NodeMetadataLost)
+		return fmt.Errorf("%w (cluster %s)", ErrMetadataLost, n.identity.Cluster) // a new one makes garbage of every object
+	case !n.known && there:
+		probe.Hit(probe.NodeIdentityLater)
 	}
 	n.controller, err = controller.Open(sc, n.h, controller.Config{
 		Volume: volumeMeta, Cluster: n.identity.Cluster, LogBytes: n.cfg.MetaBytes, SlabBytes: min(n.cfg.SlabBytes, 1<<20),
@@ -139,6 +147,11 @@ func (n *Node) startController(sc *host.Scope) error {
 			return fmt.Errorf("%w (it is disk %s, the identity names %s)", ErrOtherMetadata, disk, n.identity.Disk)
 		}
 		return nil
+	}
+	if host.Buggify(n.h, "node.identity.late") {
+		if err := n.h.Sleep(sc, 10*time.Millisecond); err != nil {
+			return err
+		}
 	}
 	n.identity = Identity{Node: n.cfg.NodeID, Disk: n.controller.Disk(), Cluster: n.cluster}
 	return storeIdentity(n.node, n.identity)
@@ -166,7 +179,11 @@ func (n *Node) Stop(sc *host.Scope) error {
 	errController := n.controller.Close(sc)
 	errLock := n.lock.Close()
 	n.ended.Complete(struct{}{}, nil)
-	return errors.Join(errBroker, errController, errLock)
+	err := errors.Join(errBroker, errController, errLock)
+	if err != nil {
+		probe.Hit(probe.NodeStopFailed)
+	}
+	return err
 }
 
 // Failed waits until the node ends by itself and returns why.

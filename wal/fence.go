@@ -84,7 +84,7 @@ func (x *Fence) Check() error {
 		return err
 	}
 	defer x.sem.Release(1)
-	if _, err := x.f.ReadAt(x.got, 0); err != nil {
+	if err := x.read(); err != nil {
 		return fmt.Errorf("wal: read fence word %s: %w", x.name, err)
 	}
 	if string(x.got) == string(x.word[:]) {
@@ -96,6 +96,18 @@ func (x *Fence) Check() error {
 	}
 	return fmt.Errorf("wal: fence word %s holds generation %d of WAL %s, this holder has %d of %s",
 		x.name, generation, wal, x.generation, x.wal)
+}
+
+// read reads the word into got, again if that fails: a passing error is no reason to end a process.
+func (x *Fence) read() error {
+	const tries = 5
+	for i := 1; ; i++ {
+		_, err := x.f.ReadAt(x.got, 0)
+		if err == nil || i == tries {
+			return err
+		}
+		probe.Hit(probe.WalFenceReadAgain)
+	}
 }
 
 // Close closes the descriptor; Check fails afterwards.

@@ -157,8 +157,7 @@ func chooseSlot(name string, a, b []byte) (slots, error) {
 	}
 	for i := range st {
 		if st[i] == slotNewer {
-			return slots{}, fmt.Errorf("%w: %s, superblock %s: %w; start the release that wrote it",
-				ErrVersion, name, slotName(i), why[i])
+			return slots{}, newerError(name, i, why[i])
 		}
 	}
 	switch {

@@ -68,7 +68,7 @@ func All() []Bug {
 		{RecoveryAcceptsTorn, "wal", "#9", "the scan accepts a torn frame"},
 		{RecoveryNextOffset, "stream", "#10", "recovery returns a next offset that is off by one"},
 		{CleanMarkKept, "wal", "#11", "the clean mark is believed after frames were written behind it"},
-		{PutTimeoutIsFailure, "stream", "#12", "a put without an answer is taken for a failure: its key is used for other bytes"},
+		{PutTimeoutIsFailure, "stream", "#12", "a put without an answer is taken for a failure, its key used again"},
 		{OwnRetryIsFenced, "objectstore", "#13", "a conflict with one's own retry is taken for another writer"},
 		{DeleteBeforeCommit, "broker", "#14", "an object that is stored and not yet committed is deleted as garbage"},
 		{CommitOutOfOrder, "stream", "#15", "after a failed put later records are committed before earlier ones"},

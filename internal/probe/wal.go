@@ -36,6 +36,7 @@ var (
 	WalFenced           = define("wal.fenced")
 	WalFenceHigher      = define("wal.fence word already higher")
 	WalFenceTorn        = define("wal.fence word torn")
+	WalFenceReadAgain   = define("wal.fence word read again")
 	WalAbandoned        = define("wal.ended without a close")
 
 	// Reads by position.
