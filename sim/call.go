@@ -58,6 +58,8 @@ type Call struct {
 	Len     int64
 	Task    string
 	Site    string // function that made it, with Config.Sites; "" without
+
+	places *placeNames
 }
 
 // String is one line for a report.
@@ -65,6 +67,10 @@ func (c Call) String() string {
 	return fmt.Sprintf("%s #%d %v %s %s [%d+%d] in %s at %s",
 		c.Machine, c.N, c.At.Sub(0), c.Op, c.Target, c.Off, c.Len, c.Task, c.Site)
 }
+
+// Place names where in the code's course the call is: the task, the op and the class of the target. It does not
+// depend on how the program was built.
+func (c Call) Place() string { return c.places.of(c.Task, c.Op, c.Target) }
 
 // When is a moment of an I/O call.
 type When uint8
@@ -75,23 +81,12 @@ const (
 	AfterEffect                  // it took effect and its caller has not heard
 )
 
-// crashPlan is a kill at one I/O call; n = 0 is none.
-type crashPlan struct {
-	n    uint64
-	when When
-	fate Fate
-}
-
 // Calls returns how many I/O calls the machine has made, in all incarnations.
 func (m *Machine) Calls() uint64 { return m.calls }
 
-// CrashAt kills the machine at its n-th I/O call, counted from its first one ever. Calls that have been
-// made already are not looked at again. n = 0 drops the plan.
-func (m *Machine) CrashAt(n uint64, when When, fate Fate) { m.crash = crashPlan{n, when, fate} }
-
-// begin counts an I/O call of the running task and crashes the machine if that is planned. It returns
-// the call's ordinal for finish.
-func (inc *incarnation) begin(op Op, target string, off, n int64) (uint64, error) {
+// begin counts an I/O call of the running task and crashes the machine if that is due. The target is volume:path,
+// or path alone. It returns the call's ordinal for finish.
+func (inc *incarnation) begin(op Op, volume, path string, off, n int64) (uint64, error) {
 	if err := inc.gate(); err != nil {
 		return 0, err
 	}
@@ -101,31 +96,27 @@ func (inc *incarnation) begin(op Op, target string, off, n int64) (uint64, error
 	m.calls++
 	k := m.calls
 	if w.cfg.OnCall != nil {
+		target := path
+		if volume != "" {
+			target = volume + ":" + path
+		}
 		w.cfg.OnCall(Call{
 			Machine: m.name, N: k, At: w.now, Op: op, Target: target, Off: off, Len: n, Task: t.name,
-			Site: w.site(""),
+			Site: w.site(""), places: &w.places,
 		})
 		if err := inc.gate(); err != nil { // the hook may have killed the machine
 			return 0, err
 		}
 	}
-	inc.crashAt(k, BeforeEffect)
+	inc.crashAt(k)
 	return k, nil
 }
 
 // finish ends the call that begin numbered k, after its effect.
-func (inc *incarnation) finish(k uint64) { inc.crashAt(k, AfterEffect) }
-
-// crashAt kills the machine if the plan says so here, and unwinds the running task.
-func (inc *incarnation) crashAt(k uint64, when When) {
-	m := inc.m
-	if m.crash.n != k || m.crash.when != when || inc.dead {
-		return
+func (inc *incarnation) finish(k uint64) {
+	if m := inc.m; m.after != nil && m.armed == k && !inc.dead {
+		inc.die(m.after)
 	}
-	fate := m.crash.fate
-	m.crash = crashPlan{}
-	m.KillWith(fate)
-	inc.w.current.unwind()
 }
 
 // ownPrefixes are the packages and functions whose frames a site skips: the seam, plumbing of the standard

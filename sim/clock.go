@@ -39,6 +39,21 @@ func (c *clock) world(t host.Time) host.Time {
 	return c.ref + d
 }
 
+// strobe is a wall clock that jumps back and forth.
+type strobe struct {
+	since  host.Time
+	period host.Time
+	by     time.Duration
+}
+
+// offset is how far off the clock is at a time.
+func (s strobe) offset(now host.Time) time.Duration {
+	if s.period == 0 || (now-s.since)/s.period%2 == 1 {
+		return 0
+	}
+	return s.by
+}
+
 // MaxDrift bounds SetDrift: parts per million either way.
 const MaxDrift = 500_000
 

@@ -5,13 +5,15 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 )
 
 // Config describes a world. The zero value with a seed is a world without faults.
 type Config struct {
-	Seed   uint64 // everything drawn in the world comes from it
-	Faults Faults // may be changed while the world runs: World.SetFaults
+	Seed   uint64     // everything drawn in the world comes from it
+	Faults Faults     // may be changed while the world runs: World.SetFaults
+	Plan   fault.Plan // carried out beside the rates; without rates and with what OnFault was given it is a replay
 	Disk   DiskConfig
 	Net    NetConfig
 	Store  StoreConfig
@@ -24,6 +26,18 @@ type Config struct {
 	LogLevel slog.Level // least level written
 
 	Hooks
+
+	// StopAt ends Run with ErrStopped after the step in which the event of this number happens; 0 = never.
+	StopAt uint64
+
+	// Spare is asked before the only copy of n bytes of a file is damaged for good. False forbids it, and the
+	// fault does not happen. The volume is named as by Volume.Name; path "" is all of it. nil allows everything.
+	Spare func(volume, path string, off, n int64) bool
+	// Usurp is called when fault.Usurp strikes a machine that has just been paused: it does to the machine's
+	// volumes what somebody else would (see Volume.Overwrite) and tells whether it did. nil = the fault never fires.
+	Usurp func(m *Machine, step fault.Step) bool
+	// Repeat tells whether fault.PacketRepeat may have a message of a dialer arrive twice. nil = always.
+	Repeat func(from, to string, message []byte) bool
 
 	// Sites records, for each I/O call and each park, the function that made it. It costs about a
 	// microsecond a call; it does not change the run.
@@ -49,6 +63,7 @@ type Hooks struct {
 	OnPut    func(key string, bytes []byte)                        // an object was created or replaced
 	OnDelete func(key string)                                      // an object was deleted
 	OnCall   func(Call)                                            // an I/O call begins
+	OnFault  func(fault.Step)                                      // a fault was carried out: the step that repeats it
 }
 
 // Latency is a distribution: uniform between Min and Max, and with the rate Tail up to Worst.
@@ -89,6 +104,7 @@ type StoreConfig struct {
 	LateMax  time.Duration // how long a late put or delete may take to land [60 s]
 	StaleMax time.Duration // how old a stale listing may be [5 s]
 	StormMax time.Duration // longest storm of 503 answers [5 s]
+	PartSize int64         // bytes from which a put is made in parts of so many [128 KiB]
 }
 
 func (c Config) withDefaults() Config {
@@ -123,6 +139,7 @@ func (c Config) withDefaults() Config {
 	fill(&s.LateMax, time.Minute)
 	fill(&s.StaleMax, 5*time.Second)
 	fill(&s.StormMax, 5*time.Second)
+	fill(&s.PartSize, 128<<10)
 	return c
 }
 

@@ -14,6 +14,7 @@ type endpoint struct {
 	id     uint64
 	inc    *incarnation
 	peer   *endpoint
+	out    *link // from here to the peer
 	remote string
 
 	in       []byte // arrived and not read
@@ -24,6 +25,9 @@ type endpoint struct {
 	busy     host.Time // when the last byte written leaves this machine
 	outbox   []parcel  // on the way, in order
 	stuck    uint64    // which stall of the fabric holds the outbox; 0 = none
+	hangs    bool      // nobody will ever accept it: fault.AcceptHang
+	dialed   bool      // this end did
+	repeats  bool      // nobody owns it: what arrives is dropped (fault.PacketRepeat)
 	rd, wr   parker
 	readers  int
 	writers  int
@@ -41,6 +45,8 @@ func (w *World) connect(inc *incarnation, l *listener) (near, far *endpoint) {
 	far = &endpoint{id: 2*id + 1, inc: l.inc}
 	far.remote = fmt.Sprintf("%s:%d", inc.m.name, firstFreePort+id%(65536-firstFreePort))
 	near.peer, far.peer = far, near
+	near.dialed = true
+	near.out, far.out = w.link(inc.m.name, l.inc.m.name), w.link(l.inc.m.name, inc.m.name)
 	for _, e := range [...]*endpoint{near, far} {
 		e.rd.init(e.inc)
 		e.wr.init(e.inc)
@@ -50,8 +56,6 @@ func (w *World) connect(inc *incarnation, l *listener) (near, far *endpoint) {
 	return near, far
 }
 
-func (e *endpoint) way() link { return link{e.inc.m.name, e.peer.inc.m.name} }
-
 // parcel is bytes or an orderly end on their way.
 type parcel struct {
 	arrives host.Time
@@ -60,9 +64,9 @@ type parcel struct {
 
 // send puts something on the way to the peer, behind everything sent before.
 func (e *endpoint) send(size int, fire func()) {
-	w, l := e.inc.w, e.way()
-	e.busy = max(e.busy, w.now) + host.Time(int64(size)*1_000_000_000/w.cfg.Net.Bandwidth)
-	e.last = max(e.busy+w.trip(l.from, l.to), e.last)
+	w := e.inc.w
+	e.busy = max(e.busy, w.now) + host.Time(int64(size)*1_000_000_000/e.out.bandwidth(w.cfg.Net.Bandwidth))
+	e.last = max(e.busy+w.trip(e.out), e.last)
 	e.outbox = append(e.outbox, parcel{e.last, fire})
 	w.After(e.last-w.now, e.flush)
 }
@@ -72,7 +76,7 @@ func (e *endpoint) send(size int, fire func()) {
 func (e *endpoint) flush() {
 	w := e.inc.w
 	for len(e.outbox) > 0 && e.outbox[0].arrives <= w.now && e.stuck == 0 {
-		if w.network.blocked[e.way()] {
+		if e.out.shut() {
 			e.stick()
 			return
 		}
@@ -89,10 +93,29 @@ func (e *endpoint) stick() {
 	e.stuck = stall
 	w.network.stuck = append(w.network.stuck, e)
 	w.After(host.Time(w.cfg.Net.Stall), func() {
-		if e.stuck == stall && e.err == nil {
+		if e.stuck == stall && e.err == nil && e.out.cut() {
 			e.reset()
 		}
 	})
+}
+
+// hurry delivers at once what a slow link has not delivered yet: the link is slow no more.
+func (w *World) hurry(l *link) {
+	for _, m := range w.machines {
+		if m.name != l.from || !m.Alive() {
+			continue
+		}
+		for _, e := range m.inc.ends {
+			if e.out != l || len(e.outbox) == 0 {
+				continue
+			}
+			e.busy, e.last = min(e.busy, w.now), w.now
+			for i := range e.outbox {
+				e.outbox[i].arrives = min(e.outbox[i].arrives, w.now)
+			}
+			e.flush()
+		}
+	}
 }
 
 // Read implements io.Reader.
@@ -120,7 +143,7 @@ func (e *endpoint) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		// The outcome does not matter: the deadline may have been moved meanwhile.
-		_ = e.rd.park(nil, e.readEnd, "conn read "+e.remote)
+		_ = e.rd.park(nil, e.readEnd, "conn read", e.remote)
 	}
 }
 
@@ -138,20 +161,22 @@ func (e *endpoint) take(p []byte) int {
 	}
 	w := e.inc.w
 	w.note(KindNet, e.id, uint64(n)<<8|1, uint64(crc32.Checksum(p[:n], castagnoli)))
-	peer := e.peer
-	l := e.way()
-	w.After(w.trip(l.from, l.to), func() {
-		w.deliver(&message{link: l, waits: true, fire: func() {
-			peer.unread -= n
-			peer.wr.Unpark()
-		}})
-	})
+	e.room(n)
 	return n
+}
+
+// room tells the peer that n bytes less are unread.
+func (e *endpoint) room(n int) {
+	peer := e.peer
+	e.inc.w.after(e.out, true, func() {
+		peer.unread -= n
+		peer.wr.Unpark()
+	})
 }
 
 // Write implements io.Writer. It blocks while the peer has too much to read.
 func (e *endpoint) Write(p []byte) (int, error) {
-	k, err := e.inc.begin(OpSend, e.remote, 0, int64(len(p)))
+	k, err := e.inc.begin(OpSend, "", e.remote, 0, int64(len(p)))
 	if err != nil {
 		return 0, err
 	}
@@ -170,8 +195,8 @@ func (e *endpoint) Write(p []byte) (int, error) {
 
 func (e *endpoint) push(p []byte) (int, error) {
 	w := e.inc.w
-	if e.err == nil && w.hit(e.inc.m, FaultConnReset) {
-		e.reset()
+	if e.err == nil {
+		p = e.strikeSend(p)
 	}
 	done := 0
 	for done < len(p) {
@@ -183,7 +208,7 @@ func (e *endpoint) push(p []byte) (int, error) {
 		}
 		n := min(len(p)-done, w.cfg.Net.Buffer-e.unread)
 		if n <= 0 {
-			_ = e.wr.park(nil, e.writeEnd, "conn write "+e.remote)
+			_ = e.wr.park(nil, e.writeEnd, "conn write", e.remote)
 			continue
 		}
 		e.post(p[done : done+n])
@@ -202,6 +227,8 @@ func (e *endpoint) post(p []byte) {
 	e.inc.w.note(KindNet, e.id, uint64(len(p))<<8|2, uint64(crc32.Checksum(p, castagnoli)))
 	e.send(len(p), func() {
 		switch {
+		case peer.repeats && peer.err == nil:
+			peer.room(len(bytes))
 		case peer.err == nil:
 			peer.in = append(peer.in, bytes...)
 			peer.rd.Unpark()
@@ -260,13 +287,21 @@ func (e *endpoint) Close() error {
 		e.tellReset()
 		return nil
 	}
+	e.sendEnd()
+	return nil
+}
+
+// sendEnd sends the orderly end.
+func (e *endpoint) sendEnd() {
 	peer := e.peer
 	e.inc.w.note(KindNet, e.id, 3, 0)
 	e.send(0, func() {
 		peer.eof = true
 		peer.rd.Unpark()
+		if peer.hangs {
+			peer.over(host.ErrClosed)
+		}
 	})
-	return nil
 }
 
 // fault is the error of a call on an endpoint that is over.
@@ -302,11 +337,9 @@ func (e *endpoint) reset() {
 
 // tellReset sends a reset: it overtakes data and is lost on a cut link.
 func (e *endpoint) tellReset() {
-	w, peer, l := e.inc.w, e.peer, e.way()
+	w, peer := e.inc.w, e.peer
 	w.note(KindNet, e.id, 4, 0)
-	w.After(w.trip(l.from, l.to), func() {
-		w.deliver(&message{link: l, fire: func() { peer.over(host.ErrReset) }})
-	})
+	w.after(e.out, false, func() { peer.over(host.ErrReset) })
 }
 
 // die ends this side because its incarnation did; tell says whether the peer hears of it.

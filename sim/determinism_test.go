@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/sim"
@@ -111,11 +112,11 @@ func TestTheSameSeedGivesTheSameRun(t *testing.T) {
 	}
 }
 
-func someFaultsFire(f sim.Fault) bool {
-	return slices.Contains([]sim.Fault{
-		sim.FaultReadError, sim.FaultWriteError, sim.FaultDiskStall, sim.FaultConnReset, sim.FaultStoreError,
-		sim.FaultStoreLate, sim.FaultStoreAppliedError,
-	}, f)
+func someFaultsFire(k fault.Kind) bool {
+	return slices.Contains([]fault.Kind{
+		fault.ReadError, fault.WriteError, fault.DiskStall, fault.PacketDrop, fault.StoreNotApplied,
+		fault.StoreLate, fault.StoreApplied,
+	}, k)
 }
 
 func TestAPlantedMapRangeIsCaught(t *testing.T) {

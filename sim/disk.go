@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"slices"
 	"time"
 	"unsafe"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 )
 
@@ -13,17 +15,17 @@ type diskHandle struct{ inc *incarnation }
 // Volume implements host.Disk. The name is looked up on the machine; Machine.Attach puts a volume of
 // another machine under it.
 func (d diskHandle) Volume(sc *host.Scope, name string) (host.Volume, error) {
-	k, err := d.inc.begin(OpAttach, name, 0, 0)
+	k, err := d.inc.begin(OpAttach, "", name, 0, 0)
 	if err != nil {
 		return nil, err
 	}
 	if err := sc.Err(); err != nil {
 		return nil, err
 	}
-	d.inc.delay(d.inc.w.cfg.Disk.Attach, "disk attach "+name)
-	v := d.inc.m.Volume(name)
+	at := d.inc.m.mount(name)
+	d.inc.delay(at, d.inc.w.cfg.Disk.Attach, OpAttach, name)
 	d.inc.finish(k)
-	return &volumeHandle{d.inc, v}, nil
+	return &volumeHandle{d.inc, at, at.v}, nil
 }
 
 // Memory implements host.Disk.
@@ -45,31 +47,53 @@ func address(p []byte) uintptr {
 }
 
 // delay lets a disk call take its time; a fault may stretch it.
-func (inc *incarnation) delay(l Latency, what string) {
-	w := inc.w
+func (inc *incarnation) delay(at *mount, l Latency, op Op, path string) {
+	w, r := inc.w, inc.m.rates
 	d := draw(w.disk, l)
-	if w.hit(inc.m, FaultDiskStall) {
-		d += between(w.disk, time.Second, 30*time.Second)
+	if s := w.strike(&at.target, r, fault.DiskSlow); s != nil {
+		d += lasts(s, time.Millisecond, time.Second)
+		w.fire(&at.target, s)
+	}
+	if s := w.strike(&at.target, r, fault.DiskStall); s != nil {
+		d += lasts(s, time.Second, 30*time.Second)
+		w.fire(&at.target, s)
 	}
 	t := w.current
-	t.io.wait(t, w.now+d, what)
+	t.io.wait(t, w.now+d, opNames[op], path)
+}
+
+// mount is a volume under its name on a machine.
+type mount struct {
+	target target // "machine:name"
+	m      *Machine
+	name   string
+	v      *Volume
+}
+
+// mount returns what the machine has under name, an empty volume at the first call.
+func (m *Machine) mount(name string) *mount {
+	for _, at := range m.mounts {
+		if at.name == name {
+			return at
+		}
+	}
+	return m.put(name, m.w.newVolume(m.name+"/"+name))
 }
 
 // Volume returns the machine's volume called name for inspection, creating it empty at the first call.
-func (m *Machine) Volume(name string) *Volume {
-	if v := m.volumes[name]; v != nil {
-		return v
-	}
-	v := m.w.newVolume(m.name + "/" + name)
-	m.put(name, v)
-	return v
-}
+func (m *Machine) Volume(name string) *Volume { return m.mount(name).v }
 
-func (m *Machine) put(name string, v *Volume) {
-	if m.volumes[name] == nil {
-		m.names = append(m.names, name)
+func (m *Machine) put(name string, v *Volume) *mount {
+	for _, at := range m.mounts {
+		if at.name == name {
+			at.v = v
+			return at
+		}
 	}
-	m.volumes[name] = v
+	at := &mount{m: m, name: name, v: v}
+	at.target.init(m.name + ":" + name)
+	m.mounts = append(m.mounts, at)
+	return at
 }
 
 // Attach puts v under name on m. The machine that had it keeps its handles until they are cut with
@@ -79,26 +103,27 @@ func (m *Machine) Attach(name string, v *Volume) { m.put(name, v) }
 // Detach takes the volume from m: every handle of the running incarnation on it fails with ErrIO from
 // now on. Unsynced writes of m to it are resolved as at a power loss. It returns the volume.
 func (m *Machine) Detach(name string) *Volume {
-	v := m.volumes[name]
-	delete(m.volumes, name)
-	kept := m.names[:0]
-	for _, n := range m.names {
-		if n != name {
-			kept = append(kept, n)
+	i := slices.IndexFunc(m.mounts, func(at *mount) bool { return at.name == name })
+	if i < 0 {
+		return nil
+	}
+	at := m.mounts[i]
+	m.mounts = slices.Delete(m.mounts, i, i+1)
+	if m.inc != nil {
+		if m.Alive() {
+			at.v.cut = append(at.v.cut, m.inc)
 		}
+		at.v.crash(m.inc, at, MixUnsynced, m.w.crash.Uint64())
 	}
-	m.names = kept
-	if v != nil && m.Alive() {
-		v.cut = append(v.cut, m.inc)
-		v.crash(m.inc, MixUnsynced)
-	}
-	return v
+	return at.v
 }
 
 // Wipe replaces the machine's volume by an empty one under the same name, as when a disk is lost. Open
 // handles stay on the old one.
 func (m *Machine) Wipe(name string) {
-	if m.volumes[name] != nil {
-		m.volumes[name] = m.w.newVolume(m.name + "/" + name)
+	for _, at := range m.mounts {
+		if at.name == name {
+			at.v = m.w.newVolume(m.name + "/" + name)
+		}
 	}
 }

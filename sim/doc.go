@@ -3,8 +3,8 @@
 // bit for bit and can be compared with another by one hash.
 //
 // It is a host and nothing above it: it knows no broker, judges no history and plans no faults. It
-// injects faults at rates, or when told to. Clients and verdicts are in sim/workload, processes and
-// reports in sim/run.
+// injects them at rates, from a plan or when told to. Clients and verdicts are in sim/workload, processes
+// and reports in sim/run.
 //
 //	w := sim.New(sim.Config{Seed: 7, Faults: sim.Faults{SyncError: 1000}})
 //	defer w.Close()
@@ -34,6 +34,14 @@
 // Run are given. A machine's own clock begins anywhere at each boot and may drift; deadlines and sleeps
 // are on it.
 //
+// # Faults
+//
+// A fault strikes at an opportunity: a call, a message, a crash, a boot. Every opportunity is counted by target and
+// kind within its instant, so Hooks.OnFault can name each fault that fired by a fault.Step, and a world with those
+// steps as its Config.Plan, without rates and with the same seed, does the same. What a fault has to choose comes
+// from the step's Arg; when, what and how long calls take comes from the seed. Faults that last begin and end at a
+// time, before everything else of that instant.
+//
 // # Invariants
 //
 //	M1 SameSeedSameRun   equal Config gives equal Hash after equal calls, whatever process or GOMAXPROCS
@@ -42,8 +50,10 @@
 //	                     of them moves no other
 //	M4 DeadIsDead        once a machine is killed nothing its tasks do has an effect, but for requests to
 //	                     the store and bytes that were on their way
-//	M5 SyncedStays       what Sync and SyncDir covered survives every kill; of the rest any subset does
+//	M5 SyncedStays       what Sync and SyncDir covered survives every kill; of the rest any subset does. What a
+//	                     killed process left in the page cache stays there until a sync or a loss of power
 //	M6 InOrder           bytes of a connection arrive in order, at most once, or not at all
+//	M7 PlanIsRun         the steps given to OnFault, as Config.Plan of a world without rates, give the same Hash
 //
 // # Process-wide state
 //

@@ -1,12 +1,18 @@
 package sim
 
+import (
+	"math/rand/v2"
+
+	"github.com/weirmq/weir/fault"
+)
+
 // Fate is what becomes of writes and names that no sync had made durable when a machine dies.
 type Fate uint8
 
 // The fates.
 const (
 	Seeded       Fate = iota // one of the others, drawn from the seed
-	KeepUnsynced             // the process died, the kernel lives: nothing is lost
+	KeepUnsynced             // the process died, the kernel lives: all of it stays in the page cache
 	LoseUnsynced             // the power failed and nothing had been written back
 	MixUnsynced              // the power failed: each sector and each name is kept or lost by itself
 )
@@ -26,37 +32,163 @@ func (f Fate) String() string {
 	return "unknown"
 }
 
-// lot decides what one crash keeps. In a mix the share that is kept is drawn once, so that nearly all,
+// CrashArg is the Arg of a fault.Crash step: at which moment of the call the machine dies, and what becomes of its
+// unsynced state. What the fate leaves open is drawn from the lower 61 bits of seed.
+func CrashArg(when When, fate Fate, seed uint64) uint64 {
+	return seed<<3 | uint64(fate&3)<<1 | uint64(when-BeforeEffect)&1
+}
+
+// CrashOf is the inverse of CrashArg. Every Arg means something.
+func CrashOf(arg uint64) (when When, fate Fate, seed uint64) {
+	return BeforeEffect + When(arg&1), Fate(arg >> 1 & 3), arg >> 3
+}
+
+// settled returns the fate itself, drawn from seed if it is Seeded.
+func (f Fate) settled(seed uint64) Fate {
+	if f != Seeded {
+		return f
+	}
+	return [...]Fate{KeepUnsynced, LoseUnsynced, MixUnsynced, MixUnsynced}[mix(mixB, seed)%4]
+}
+
+// lot decides what one crash keeps of one volume. In a mix the share that is kept is drawn once, so that nearly all,
 // about half and nearly none all come up; half of the time it goes by whole writes instead of sectors.
 type lot struct {
-	w      *World
-	m      *Machine
 	fate   Fate
+	rng    *rand.Rand
 	keep   Rate
 	whole  bool
 	kept   uint64
 	losses uint64
+
+	tear *rand.Rand // tears sectors that are lost; nil = none
+	torn uint64
 }
 
-func (w *World) castLot(m *Machine, fate Fate) *lot {
-	l := &lot{w: w, m: m, fate: fate}
-	if fate == Seeded {
-		l.fate = [...]Fate{KeepUnsynced, LoseUnsynced, MixUnsynced, MixUnsynced}[w.crash.IntN(4)]
-	}
+// castLot returns the lot of a fate that is not Seeded.
+func castLot(fate Fate, rng *rand.Rand) *lot {
+	l := &lot{fate: fate, rng: rng}
 	if l.fate == MixUnsynced {
-		l.keep = [...]Rate{50_000, 300_000, 500_000, 700_000, 950_000}[w.crash.IntN(5)]
-		l.whole = w.crash.IntN(2) == 0
+		l.keep = [...]Rate{50_000, 300_000, 500_000, 700_000, 950_000}[rng.IntN(5)]
+		l.whole = rng.IntN(2) == 0
 	}
 	return l
 }
 
 // keeps draws for one unit.
 func (l *lot) keeps() bool {
-	k := l.fate == KeepUnsynced || l.fate == MixUnsynced && l.keep.hits(l.w.crash)
+	k := l.fate == KeepUnsynced || l.fate == MixUnsynced && l.keep.hits(l.rng)
 	if k {
 		l.kept++
 	} else {
 		l.losses++
 	}
 	return k
+}
+
+// mask draws what a crash keeps of c.
+func (l *lot) mask(c *change, sector int64) *mask {
+	if c.data == nil || l.fate == KeepUnsynced || l.tear == nil && (l.whole || l.fate == LoseUnsynced) {
+		return &mask{all: l.keeps()}
+	}
+	m := &mask{}
+	end := c.off + int64(len(c.data))
+	whole := l.whole && l.keeps()
+	for at := c.off; at < end; {
+		next := min(end, at/sector*sector+sector)
+		switch {
+		case whole, !l.whole && l.keeps():
+			m.add(at, next)
+		case next-at > 1 && l.tear != nil && l.tear.IntN(3) == 0:
+			l.torn++
+			m.add(at, at+1+l.tear.Int64N(next-at-1))
+		}
+		at = next
+	}
+	return m
+}
+
+// crash resolves what machine m left unsynced on the volume. Names are not told apart by who made them: on a volume
+// that two machines hold, a crash of one settles the pending names of both.
+func (v *Volume) crash(inc *incarnation, at *mount, fate Fate, seed uint64) {
+	w, m := v.w, inc.m
+	if !v.unsynced(m) {
+		return
+	}
+	lost := w.strike(&at.target, m.rates, fault.LostWrites)
+	rng := rand.New(rand.NewPCG(mix(seed, at.target.hash), mixA))
+	if lost != nil {
+		if rng = lost.Rand(); fate == KeepUnsynced {
+			fate = LoseUnsynced + Fate(rng.IntN(2))
+		}
+	}
+	l := castLot(fate, rng)
+	if fate == KeepUnsynced {
+		l.kept = v.intoCache(inc)
+		w.note(KindCrash, v.id, l.kept, 0)
+		return
+	}
+	torn := w.strike(&at.target, m.rates, fault.TornWrite)
+	if torn != nil {
+		l.tear = torn.Rand()
+	}
+	v.settle(m, l)
+	if l.losses > 0 && lost == nil {
+		w.fired[fault.LostWrites]++ // the crash says what was lost: no step repeats it
+		w.note(KindFault, at.target.hash, uint64(fault.LostWrites), l.losses)
+	}
+	if l.losses > 0 && lost != nil {
+		w.fire(&at.target, lost)
+	}
+	if l.torn > 0 {
+		w.fire(&at.target, torn)
+	}
+	w.note(KindCrash, v.id, l.kept, l.losses)
+}
+
+// unsynced reports whether a crash of m has anything to decide.
+func (v *Volume) unsynced(m *Machine) bool {
+	for _, f := range v.dirty {
+		if f.dir != nil && len(f.dir.pending) > 0 {
+			return true
+		}
+		for _, c := range f.pending {
+			if c.m == m {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// intoCache leaves what inc wrote to the kernel: any later sync makes it durable, a loss of power loses it.
+func (v *Volume) intoCache(inc *incarnation) (kept uint64) {
+	for _, f := range v.dirty {
+		for _, c := range f.pending {
+			if c.inc == inc {
+				c.inc = nil
+				f.settleChange(c)
+				kept++
+			}
+		}
+	}
+	return kept
+}
+
+// settle decides all that m left pending.
+func (v *Volume) settle(m *Machine, l *lot) {
+	dirty := v.dirty
+	v.dirty = nil
+	for _, f := range dirty {
+		f.dirty = false
+		if f.dir != nil {
+			f.settleNames(l)
+			continue
+		}
+		f.settle(
+			func(c *change) bool { return c.m == m },
+			func(c *change) *mask { return l.mask(c, int64(v.w.cfg.Disk.Sector)) })
+	}
+	v.used = 0
+	v.recount(v.root, map[*inode]bool{})
 }

@@ -1,103 +1,167 @@
 package sim
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
 
-// Rate is a probability in parts per million of the calls it applies to.
+	"github.com/weirmq/weir/fault"
+)
+
+// Rate is a probability in parts per million of the opportunities it applies to.
 type Rate uint32
 
-// Always is the rate of a fault that hits every call.
+// Always is the rate of a fault that strikes at every opportunity.
 const Always Rate = 1_000_000
 
 func (r Rate) hits(rng *rand.Rand) bool {
 	return r > 0 && (r >= Always || rng.Uint32N(uint32(Always)) < uint32(r))
 }
 
-// Faults says how often each fault is injected. The zero value injects none.
+// Faults says how often each kind of fault strikes. The zero value injects none. Kinds that are not here last for a
+// while or belong to the workload: they come from Config.Plan, World.Inject and World.CountFault alone.
 type Faults struct {
-	ReadError  Rate // File.ReadAt fails with ErrIO
-	WriteError Rate // File.WriteAt fails with ErrIO after any part of it was applied
-	SyncError  Rate // Sync fails: what was unsynced is kept or lost at random, and the File is dead
-	DirError   Rate // SyncDir fails; its entries stay pending
-	NoSpace    Rate // a write or create fails with ErrNoSpace
-	DiskStall  Rate // a disk call takes between 1 and 30 s more
-	BitFlip    Rate // one durable bit in the range of a read flips, for good, before the read
-	TornSector Rate // at a crash: an unsynced sector keeps only its first bytes
+	TornSector    Rate // D1.torn-write: a crash of a volume tears some of the sectors that it loses
+	LostWrites    Rate // D2.lost-writes: a crash of a volume loses unsynced state, whatever its fate was to be
+	MisdirectRead Rate // D3.misdirected-read
+	Misdirect     Rate // D3.misdirected-write
+	BitFlip       Rate // D4.bit-rot
+	StaleChunk    Rate // D5.stale-chunk, of the boots of a machine, for each of its volumes
+	Truncate      Rate // D5.truncated, likewise
+	FileMissing   Rate // D5.file-missing, likewise
+	ReadError     Rate // D6.read-error: File.ReadAt fails with ErrIO
+	WriteError    Rate // D6.write-error: File.WriteAt fails with ErrIO after any part of it was applied
+	DirError      Rate // D6.dir-error: SyncDir fails; its entries stay pending
+	SyncError     Rate // D7.sync-error: what was unsynced is kept or lost at random, and the File is dead
+	NoSpace       Rate // D8.no-space: a write or create fails with ErrNoSpace
+	ShortWrite    Rate // D8.short-write
+	ShortRead     Rate // D8.short-read
+	DiskSlow      Rate // D9.slow: a disk call takes up to a second more
+	DiskStall     Rate // D9.stall: a disk call takes between 1 and 30 s more
 
-	ConnReset   Rate // a Write breaks its connection, at both ends
-	DialRefused Rate // a Dial is refused although somebody listens
-	HalfOpen    Rate // at a kill: a connection's peer is told nothing
-	NetStall    Rate // a message takes up to Net.Stall/2 more; what is behind it waits
+	NetStall     Rate // N1.delay: a message takes up to Net.Stall/2 more; what is behind it waits
+	ConnReset    Rate // N1.drop: a Write breaks its connection at both ends, and nothing of it arrives
+	PacketRepeat Rate // N1.repeat: what a dialer wrote arrives once more, on a new connection; see Config.Repeat
+	ResetMidway  Rate // N4.reset: a Write breaks its connection after a part of it
+	HalfOpen     Rate // N4.half-open: at a kill a connection's peer is told nothing
+	AcceptHang   Rate // N4.accept-hang
+	DialRefused  Rate // N4.refused: a Dial is refused although somebody listens
 
-	StoreError        Rate // a store call fails and had no effect
-	StoreAppliedError Rate // a store call fails and took effect
-	StoreLate         Rate // a put or delete fails and takes effect later, even after its caller's death
-	StoreStorm        Rate // a store call starts a storm: for a while nine of ten calls fail
-	StoreTruncated    Rate // a get fails after filling a part of dst
-	StaleList         Rate // a List shows the keys as they were up to Store.StaleMax ago
+	StoreThrottle     Rate // O1.throttle
+	StoreStorm        Rate // O1.storm: a store call starts one: for a while nine of ten calls fail
+	StoreError        Rate // O2.not-applied: a store call fails and had no effect
+	StoreAppliedError Rate // O2.applied: a put or delete fails and took effect
+	StoreLate         Rate // O2.applied-late: … takes effect later, even after its caller's death
+	StoreConflict     Rate // O3.conflict
+	StoreOwnExists    Rate // O3.own-retry
+	PartLost          Rate // O4.part-lost
+	PartUnknown       Rate // O4.complete-unknown
+	StaleList         Rate // O5.stale-list: a List shows the keys as they were up to Store.StaleMax ago
+	PartialList       Rate // O5.partial-list
+	GhostGet          Rate // O5.ghost-get
+	DeleteLost        Rate // O5.delete-lost
+	DeleteLate        Rate // O5.delete-late
+	StoreTruncated    Rate // O6.truncated: a get fails after filling a part of dst
+	BodyFlipped       Rate // O6.flipped
+	WrongRange        Rate // O6.wrong-range
+	Expired           Rate // O6.expired
+	SkewRefused       Rate // O6.clock-skew
+	StoreSlow         Rate // O7.slow
+
+	Crash       Rate // P1.crash, of a machine's I/O calls
+	CrashLoop   Rate // P1.crash-loop, likewise
+	Wipe        Rate // P2.wipe, of the boots of a machine, for each of its volumes
+	SwapVolumes Rate // P2.swap, likewise
+	Usurp       Rate // C2.usurp, of the pauses of a machine; see Config.Usurp
+	Buggify     Rate // P7.buggify: the highest rate of a site; see simHost.Buggify
 }
 
-// Fault names a field of Faults.
-type Fault uint8
+// Of returns the field that holds the rate of a kind, nil for a kind that strikes at no rate.
+func (f *Faults) Of(kind fault.Kind) *Rate {
+	for i := range fields {
+		if fields[i].kind == kind {
+			return fields[i].of(f)
+		}
+	}
+	return nil
+}
 
-// The faults, in the order of the fields of Faults.
+// fields are the kinds that strike at a rate.
+var fields = [...]struct {
+	kind fault.Kind
+	of   func(*Faults) *Rate
+}{
+	{fault.TornWrite, func(f *Faults) *Rate { return &f.TornSector }},
+	{fault.LostWrites, func(f *Faults) *Rate { return &f.LostWrites }},
+	{fault.MisdirectRead, func(f *Faults) *Rate { return &f.MisdirectRead }},
+	{fault.MisdirectWrite, func(f *Faults) *Rate { return &f.Misdirect }},
+	{fault.BitRot, func(f *Faults) *Rate { return &f.BitFlip }},
+	{fault.StaleChunk, func(f *Faults) *Rate { return &f.StaleChunk }},
+	{fault.Truncated, func(f *Faults) *Rate { return &f.Truncate }},
+	{fault.FileMissing, func(f *Faults) *Rate { return &f.FileMissing }},
+	{fault.ReadError, func(f *Faults) *Rate { return &f.ReadError }},
+	{fault.WriteError, func(f *Faults) *Rate { return &f.WriteError }},
+	{fault.DirError, func(f *Faults) *Rate { return &f.DirError }},
+	{fault.SyncError, func(f *Faults) *Rate { return &f.SyncError }},
+	{fault.NoSpace, func(f *Faults) *Rate { return &f.NoSpace }},
+	{fault.ShortWrite, func(f *Faults) *Rate { return &f.ShortWrite }},
+	{fault.ShortRead, func(f *Faults) *Rate { return &f.ShortRead }},
+	{fault.DiskSlow, func(f *Faults) *Rate { return &f.DiskSlow }},
+	{fault.DiskStall, func(f *Faults) *Rate { return &f.DiskStall }},
+	{fault.PacketDelay, func(f *Faults) *Rate { return &f.NetStall }},
+	{fault.PacketDrop, func(f *Faults) *Rate { return &f.ConnReset }},
+	{fault.PacketRepeat, func(f *Faults) *Rate { return &f.PacketRepeat }},
+	{fault.ResetMidway, func(f *Faults) *Rate { return &f.ResetMidway }},
+	{fault.HalfOpen, func(f *Faults) *Rate { return &f.HalfOpen }},
+	{fault.AcceptHang, func(f *Faults) *Rate { return &f.AcceptHang }},
+	{fault.DialRefused, func(f *Faults) *Rate { return &f.DialRefused }},
+	{fault.StoreThrottle, func(f *Faults) *Rate { return &f.StoreThrottle }},
+	{fault.StoreStorm, func(f *Faults) *Rate { return &f.StoreStorm }},
+	{fault.StoreNotApplied, func(f *Faults) *Rate { return &f.StoreError }},
+	{fault.StoreApplied, func(f *Faults) *Rate { return &f.StoreAppliedError }},
+	{fault.StoreLate, func(f *Faults) *Rate { return &f.StoreLate }},
+	{fault.StoreConflict, func(f *Faults) *Rate { return &f.StoreConflict }},
+	{fault.StoreOwnExists, func(f *Faults) *Rate { return &f.StoreOwnExists }},
+	{fault.PartLost, func(f *Faults) *Rate { return &f.PartLost }},
+	{fault.PartUnknown, func(f *Faults) *Rate { return &f.PartUnknown }},
+	{fault.StaleList, func(f *Faults) *Rate { return &f.StaleList }},
+	{fault.PartialList, func(f *Faults) *Rate { return &f.PartialList }},
+	{fault.GhostGet, func(f *Faults) *Rate { return &f.GhostGet }},
+	{fault.DeleteLost, func(f *Faults) *Rate { return &f.DeleteLost }},
+	{fault.DeleteLate, func(f *Faults) *Rate { return &f.DeleteLate }},
+	{fault.BodyTruncated, func(f *Faults) *Rate { return &f.StoreTruncated }},
+	{fault.BodyFlipped, func(f *Faults) *Rate { return &f.BodyFlipped }},
+	{fault.WrongRange, func(f *Faults) *Rate { return &f.WrongRange }},
+	{fault.Expired, func(f *Faults) *Rate { return &f.Expired }},
+	{fault.SkewRefused, func(f *Faults) *Rate { return &f.SkewRefused }},
+	{fault.StoreSlow, func(f *Faults) *Rate { return &f.StoreSlow }},
+	{fault.Crash, func(f *Faults) *Rate { return &f.Crash }},
+	{fault.CrashLoop, func(f *Faults) *Rate { return &f.CrashLoop }},
+	{fault.Wipe, func(f *Faults) *Rate { return &f.Wipe }},
+	{fault.SwapVolumes, func(f *Faults) *Rate { return &f.SwapVolumes }},
+	{fault.Usurp, func(f *Faults) *Rate { return &f.Usurp }},
+	{fault.Buggify, func(f *Faults) *Rate { return &f.Buggify }},
+}
+
+// Kinds under the names they had.
 const (
-	FaultReadError Fault = iota
-	FaultWriteError
-	FaultSyncError
-	FaultDirError
-	FaultNoSpace
-	FaultDiskStall
-	FaultBitFlip
-	FaultTornSector
-	FaultConnReset
-	FaultDialRefused
-	FaultHalfOpen
-	FaultNetStall
-	FaultStoreError
-	FaultStoreAppliedError
-	FaultStoreLate
-	FaultStoreStorm
-	FaultStoreTruncated
-	FaultStaleList
-	faultCount
+	FaultReadError  = fault.ReadError
+	FaultWriteError = fault.WriteError
+	FaultSyncError  = fault.SyncError
+	FaultDirError   = fault.DirError
+	FaultNoSpace    = fault.NoSpace
 )
 
-var faultNames = [faultCount]string{
-	"read error", "write error", "sync error", "dir error", "no space", "disk stall", "bit flip", "torn sector",
-	"conn reset", "dial refused", "half open", "net stall",
-	"store error", "store applied error", "store late", "store storm", "store truncated", "stale list",
-}
+// kindCount is the size of the catalogue.
+const kindCount = int(fault.StaleMetadata) + 1
 
-// String returns the fault's name as it shows in reports.
-func (f Fault) String() string {
-	if f < faultCount {
-		return faultNames[f]
+// rates are Faults by kind.
+type rates [kindCount]Rate
+
+func (f *Faults) rates() rates {
+	var r rates
+	for i := range fields {
+		r[fields[i].kind] = *fields[i].of(f)
 	}
-	return "unknown fault"
-}
-
-// rates returns the fields in the order of the Fault constants.
-func (f *Faults) rates() [faultCount]Rate {
-	return [faultCount]Rate{
-		f.ReadError, f.WriteError, f.SyncError, f.DirError, f.NoSpace, f.DiskStall, f.BitFlip, f.TornSector,
-		f.ConnReset, f.DialRefused, f.HalfOpen, f.NetStall,
-		f.StoreError, f.StoreAppliedError, f.StoreLate, f.StoreStorm, f.StoreTruncated, f.StaleList,
-	}
-}
-
-// FaultCount is how often one fault was injected.
-type FaultCount struct {
-	Fault Fault
-	Count uint64
-}
-
-// Fired returns how often each fault was injected so far, in the order of the constants.
-func (w *World) Fired() []FaultCount {
-	list := make([]FaultCount, faultCount)
-	for i := range list {
-		list[i] = FaultCount{Fault(i), w.fired[i]}
-	}
-	return list
+	return r
 }
 
 // SetFaults replaces the rates from now on, for every machine that has none of its own.
@@ -105,28 +169,9 @@ func (w *World) SetFaults(f Faults) { w.rates = f.rates() }
 
 // SetFaults gives m rates of its own; nil returns it to the world's.
 func (m *Machine) SetFaults(f *Faults) {
-	m.rates = nil
+	m.rates = &m.w.rates
 	if f != nil {
 		r := f.rates()
 		m.rates = &r
 	}
-}
-
-// hit decides whether fault f strikes a call of machine m (nil: of nobody in particular). Each fault
-// draws from its own stream.
-func (w *World) hit(m *Machine, f Fault) bool {
-	rates := &w.rates
-	if m != nil && m.rates != nil {
-		rates = m.rates
-	}
-	if !rates[f].hits(w.faultRand[f]) {
-		return false
-	}
-	w.fired[f]++
-	var who uint64
-	if m != nil {
-		who = m.id
-	}
-	w.note(KindFault, who, uint64(f), w.fired[f])
-	return true
 }

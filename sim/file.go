@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"slices"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 )
 
@@ -14,6 +14,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // fileHandle is an open host.File of one incarnation.
 type fileHandle struct {
 	inc      *incarnation
+	at       *mount
 	v        *Volume
 	f        *inode
 	align    int
@@ -26,7 +27,7 @@ var _ host.File = (*fileHandle)(nil)
 
 // begin starts one call on the file.
 func (h *fileHandle) begin(op Op, off, n int64) (uint64, error) {
-	k, err := h.inc.begin(op, h.v.name+":"+h.f.path, off, n)
+	k, err := h.inc.begin(op, h.v.name, h.f.path, off, n)
 	if err != nil {
 		return 0, err
 	}
@@ -37,7 +38,7 @@ func (h *fileHandle) usable(op Op) error {
 	if h.dead != nil {
 		return fmt.Errorf("%s %s:%s: %w", op, h.v.name, h.f.path, h.dead)
 	}
-	if h.v.detached(h.inc) {
+	if len(h.v.cut) > 0 && h.v.detached(h.inc) {
 		return fmt.Errorf("%s %s:%s: volume is detached: %w", op, h.v.name, h.f.path, host.ErrIO)
 	}
 	return nil
@@ -50,12 +51,19 @@ func (h *fileHandle) end(k uint64, op Op, off int64, p []byte) {
 	h.inc.finish(k)
 }
 
+// checkAlign refuses direct I/O that a real device would.
 func (h *fileHandle) checkAlign(p []byte, off int64) {
 	a := h.align
 	if a > 1 && (off%int64(a) != 0 || len(p)%a != 0 || address(p)%uintptr(a) != 0) {
+		h.inc.w.CountFault(fault.Misaligned)
 		panic(fmt.Sprintf("sim: misaligned direct I/O on %s: offset %d, length %d, memory at %d, all modulo %d",
 			h.f.path, off%int64(a), len(p)%a, address(p)%uintptr(a), a))
 	}
+}
+
+// failed is the error of a call that a fault struck.
+func (h *fileHandle) failed(op Op, off int64, what string) error {
+	return fmt.Errorf("%s %s:%s at %d: %s%w", op, h.v.name, h.f.path, off, what, host.ErrIO)
 }
 
 // ReadAt implements io.ReaderAt.
@@ -68,21 +76,21 @@ func (h *fileHandle) ReadAt(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("read %s at %d: negative offset", h.f.path, off)
 	}
 	h.checkAlign(p, off)
-	w := h.inc.w
-	h.inc.delay(w.cfg.Disk.Read, "disk read")
+	h.inc.delay(h.at, h.inc.w.cfg.Disk.Read, OpRead, h.f.path)
 	if err := h.usable(OpRead); err != nil {
 		return 0, err
 	}
 	n := int(max(0, min(int64(len(p)), h.f.size-off)))
-	if w.hit(h.inc.m, FaultReadError) {
-		return 0, fmt.Errorf("read %s:%s at %d: %w", h.v.name, h.f.path, off, host.ErrIO)
+	from, short, err := h.strikeRead(off, n)
+	if err != nil {
+		return 0, err
 	}
-	if n > 0 && w.hit(h.inc.m, FaultBitFlip) {
-		h.f.flip(off+w.disk.Int64N(int64(n)), 1<<w.disk.IntN(8))
-	}
-	h.f.cur.read(off, p[:n])
-	h.end(k, OpRead, off, p[:n])
-	if n < len(p) {
+	h.f.cur.read(from, p[:short])
+	h.end(k, OpRead, off, p[:short])
+	switch {
+	case short < n:
+		return short, h.failed(OpRead, off, fmt.Sprintf("only %d of %d bytes came: ", short, n))
+	case n < len(p):
 		return n, io.EOF
 	}
 	return n, nil
@@ -105,41 +113,35 @@ func (h *fileHandle) WriteAt(p []byte, off int64) (int, error) {
 	if err := h.roomFor(off, int64(len(p))); err != nil {
 		return 0, err
 	}
-	bytes := append([]byte(nil), p...)
-	if h.inc.w.hit(h.inc.m, FaultWriteError) {
-		return h.failWrite(bytes, off)
+	if s := h.strikeWrite(off, len(p)); s != nil {
+		return h.spoilWrite(k, s, p, off)
 	}
 	s := h.claim(off, off+int64(len(p)))
-	c := &change{inc: h.inc, off: off, data: bytes}
+	c := h.change(p, off)
 	h.f.add(c)
 	h.wait(s)
 	if err := h.usable(OpWrite); err != nil {
 		return 0, err
 	}
-	c.settled = true
-	h.end(k, OpWrite, off, bytes)
+	h.f.settleChange(c)
+	h.end(k, OpWrite, off, p)
 	return len(p), nil
+}
+
+// change is a write of a copy of p.
+func (h *fileHandle) change(p []byte, off int64) *change {
+	return &change{inc: h.inc, m: h.inc.m, off: off, data: append([]byte(nil), p...)}
 }
 
 // wait lets a write take its time and gives its range back, also when the task is unwound.
 func (h *fileHandle) wait(s span) {
 	defer h.unclaim(s)
-	h.inc.delay(h.inc.w.cfg.Disk.Write, "disk write")
-}
-
-// failWrite applies a part of a write and fails it.
-func (h *fileHandle) failWrite(p []byte, off int64) (int, error) {
-	w := h.inc.w
-	h.inc.delay(w.cfg.Disk.Write, "disk write")
-	if n := w.disk.IntN(len(p) + 1); n > 0 {
-		h.f.add(&change{inc: h.inc, off: off, data: p[:n], settled: true})
-	}
-	return 0, fmt.Errorf("write %s:%s at %d: %w", h.v.name, h.f.path, off, host.ErrIO)
+	h.inc.delay(h.at, h.inc.w.cfg.Disk.Write, OpWrite, h.f.path)
 }
 
 func (h *fileHandle) roomFor(off, n int64) error {
 	need := h.f.cur.missing(off, n)
-	if need > 0 && (h.v.used+need > h.v.capacity || h.inc.w.hit(h.inc.m, FaultNoSpace)) {
+	if need > 0 && (h.v.used+need > h.v.capacity || h.inc.w.hit(&h.at.target, h.inc.m.rates, fault.NoSpace) != nil) {
 		return fmt.Errorf("write %s:%s at %d: %w", h.v.name, h.f.path, off, host.ErrNoSpace)
 	}
 	return nil
@@ -149,6 +151,7 @@ func (h *fileHandle) roomFor(off, n int64) error {
 func (h *fileHandle) claim(off, end int64) span {
 	for _, s := range h.f.writing {
 		if off < s.end && s.off < end {
+			h.inc.w.CountFault(fault.Misaligned)
 			h.inc.w.current.fatal(fmt.Errorf("%s: %w: %s:%s [%d,%d) while [%d,%d) is being written",
 				h.inc.w.current, ErrOverlap, h.v.name, h.f.path, off, end, s.off, s.end))
 		}
@@ -175,53 +178,52 @@ func (h *fileHandle) Sync() error {
 	if err != nil {
 		return err
 	}
-	covered := make(map[*change]bool, len(h.f.pending))
-	for _, c := range h.f.pending {
-		if c.settled {
-			covered[c] = true
-		}
-	}
+	upTo := h.f.settles
 	w := h.inc.w
-	h.inc.delay(w.cfg.Disk.Sync, "disk sync")
+	h.inc.delay(h.at, w.cfg.Disk.Sync, OpSync, h.f.path)
 	if err := h.usable(OpSync); err != nil {
 		return err
 	}
-	if w.hit(h.inc.m, FaultSyncError) {
-		h.failSync(covered)
+	if s := w.hit(&h.at.target, h.inc.m.rates, fault.SyncError); s != nil {
+		h.failSync(s, upTo)
 	}
 	if h.failures != h.f.failures {
 		h.failures = h.f.failures
 		h.dead = host.ErrIO
 		return fmt.Errorf("sync %s:%s: unsynced writes are lost: %w", h.v.name, h.f.path, host.ErrIO)
 	}
-	h.f.makeDurable(covered)
+	h.f.makeDurable(upTo)
 	h.end(k, OpSync, 0, nil)
 	return nil
 }
 
 // failSync does what Linux does: what was unsynced is written back in part, the pages are marked clean
 // and dropped, and whoever has the file open hears of it once.
-func (h *fileHandle) failSync(covered map[*change]bool) {
-	w := h.inc.w
-	l := w.castLot(h.inc.m, MixUnsynced)
-	sector := int64(w.cfg.Disk.Sector)
-	h.f.settle(func(c *change) bool { return covered[c] }, func(c *change) *mask { return l.mask(c, sector) })
+func (h *fileHandle) failSync(step *fault.Step, upTo uint64) {
+	l := castLot(MixUnsynced, step.Rand())
+	sector := int64(h.inc.w.cfg.Disk.Sector)
+	h.f.settle(
+		func(c *change) bool { return c.covered(upTo) },
+		func(c *change) *mask { return l.mask(c, sector) })
 	h.f.failures++
 }
 
-// makeDurable settles the covered changes and shows them to the observer.
-func (f *inode) makeDurable(covered map[*change]bool) {
-	changes := f.pending
-	if !slices.ContainsFunc(changes, func(c *change) bool { return !covered[c] }) {
+// makeDurable settles the changes whose calls had returned when the sync began, and shows them to the observer.
+func (f *inode) makeDurable(upTo uint64) {
+	changes, all := f.pending, true
+	for _, c := range changes {
+		all = all && c.covered(upTo)
+	}
+	if all {
 		f.commit()
 	} else {
-		f.settle(func(c *change) bool { return covered[c] }, func(*change) *mask { return &mask{all: true} })
+		f.settle(func(c *change) bool { return c.covered(upTo) }, func(*change) *mask { return &mask{all: true} })
 	}
 	if f.v.w.cfg.OnSynced == nil {
 		return
 	}
 	for _, c := range changes {
-		if covered[c] && c.data != nil {
+		if c.covered(upTo) && c.data != nil && !c.astray {
 			f.v.w.cfg.OnSynced(f.v, f.path, c.off, c.data)
 		}
 	}
@@ -236,11 +238,13 @@ func (h *fileHandle) Resize(size int64) error {
 	if h.readOnly || size < 0 {
 		return fmt.Errorf("resize %s to %d: opened for reading only, or negative size", h.f.path, size)
 	}
-	h.inc.delay(h.inc.w.cfg.Disk.Write, "disk resize")
+	h.inc.delay(h.at, h.inc.w.cfg.Disk.Write, OpResize, h.f.path)
 	if err := h.usable(OpResize); err != nil {
 		return err
 	}
-	h.f.add(&change{inc: h.inc, size: size, settled: true})
+	c := &change{inc: h.inc, m: h.inc.m, size: size}
+	h.f.add(c)
+	h.f.settleChange(c)
 	h.end(k, OpResize, size, nil)
 	return nil
 }

@@ -36,7 +36,7 @@ func (w *World) checkGoroutines(t *task) {
 		return
 	}
 	if n := w.routines.created() - w.pulls - w.routines.base; n != 0 {
-		w.fail(fmt.Errorf("%s: %w: %d of them; after its step it was waiting for: %s", t, ErrGoroutine, n, t.reason))
+		w.fail(fmt.Errorf("%s: %w: %d of them; after its step it was waiting for: %s", t, ErrGoroutine, n, t.waitsFor()))
 		w.routines.base += n
 	}
 }

@@ -86,6 +86,9 @@ func (w *World) note(k Kind, who, a, b uint64) {
 	h = mix(h, b^uint64(w.now))
 	w.hash = h
 	w.pulse.events.Store(w.events)
+	if w.events == w.cfg.StopAt {
+		w.stopped = true
+	}
 	if w.events%checkpointEvery == 0 {
 		w.checkpoints = append(w.checkpoints, Checkpoint{w.events, h})
 	}

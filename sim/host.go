@@ -17,6 +17,7 @@ var (
 	_ host.Host      = (*simHost)(nil)
 	_ host.Tracker   = (*simHost)(nil)
 	_ host.ScopeHost = (*simHost)(nil)
+	_ host.Buggifier = (*simHost)(nil)
 )
 
 // Now implements host.Clock.
@@ -24,7 +25,7 @@ func (h *simHost) Now() host.Time { return h.inc.now() }
 
 // Wall implements host.Clock.
 func (h *simHost) Wall() time.Time {
-	return h.inc.w.cfg.Epoch.Add(h.inc.w.now.Sub(0) + h.inc.m.wallOffset)
+	return h.inc.w.cfg.Epoch.Add(h.inc.w.now.Sub(0) + h.inc.m.wallOffset + h.inc.m.strobe.offset(h.inc.w.now))
 }
 
 // Sleep implements host.Clock. Zero and less give the other tasks a turn.
@@ -39,10 +40,10 @@ func (h *simHost) Sleep(sc *host.Scope, d time.Duration) error {
 		if err := sc.Err(); err != nil {
 			return err
 		}
-		t.io.wait(t, w.now, "yield")
+		t.io.wait(t, w.now, "yield", "")
 		return sc.Err()
 	}
-	if err := t.io.park(sc, h.inc.now().Add(d), "sleep"); err != host.ErrTimeout {
+	if err := t.io.park(sc, h.inc.now().Add(d), "sleep", ""); err != host.ErrTimeout {
 		return err
 	}
 	return sc.Err() // nil: the time has come; else the scope's own deadline did

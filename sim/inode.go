@@ -1,5 +1,12 @@
 package sim
 
+import (
+	"math/rand/v2"
+	"slices"
+
+	"github.com/weirmq/weir/fault"
+)
+
 // inode is a file or a directory of a volume. What a reader sees is cur and size; what a power loss that
 // loses everything would leave is base over cur, and baseSize.
 type inode struct {
@@ -14,21 +21,36 @@ type inode struct {
 	cur      pages
 	size     int64
 	base     map[int64]*page // durable content of pages changed since; nil page = did not exist
+	older    map[int64]*page // what was durable before that, for fault.StaleChunk
 	touched  []int64         // keys of base in the order they were added
 	baseSize int64
 	pending  []*change // not durable, in the order they were made
 	dirty    bool      // listed in v.dirty
+	settles  uint64    // changes whose calls have returned so far
 	failures int       // failed syncs so far: handles opened before one see it
 	writing  []span    // ranges of writes under way
 }
 
 // change is one unsynced write or resize.
 type change struct {
-	inc     *incarnation // who made it
+	inc     *incarnation // who made it; nil = its process is dead and it is in the kernel's cache
+	m       *Machine     // whose loss of power loses it
 	off     int64
 	data    []byte // nil = resize
 	size    int64  // of a resize
-	settled bool   // the call returned: a sync that begins now covers it
+	settled uint64 // ordinal in the file of the call's return, 0 = under way: a sync that begins later covers it
+	astray  bool   // it did not land where it was sent: nobody is told that it is durable
+}
+
+// covered reports whether a sync that began when upTo calls had returned covers c.
+func (c *change) covered(upTo uint64) bool { return c.settled != 0 && c.settled <= upTo }
+
+// settleChange marks that the call which made c has returned.
+func (f *inode) settleChange(c *change) {
+	if c.settled == 0 {
+		f.settles++
+		c.settled = f.settles
+	}
 }
 
 func (v *Volume) newInode(path string, dir bool) *inode {
@@ -149,8 +171,56 @@ func (f *inode) revert() {
 
 // commit makes the content as it is now durable.
 func (f *inode) commit() {
+	if f.v.w.keepsOlder() {
+		f.keepOlder()
+	}
 	clear(f.base)
 	f.touched, f.baseSize, f.pending = f.touched[:0], f.size, nil
+}
+
+// keepOlder keeps what was durable before a commit, for fault.StaleChunk.
+func (f *inode) keepOlder() {
+	if f.older == nil {
+		f.older = map[int64]*page{}
+	}
+	for _, i := range f.touched {
+		if f.older[i] = f.base[i]; f.base[i] == nil {
+			f.older[i] = new(page)
+		}
+	}
+}
+
+// keepsOlder reports whether a stale chunk may be wanted.
+func (w *World) keepsOlder() bool {
+	return w.rates[fault.StaleChunk] > 0 || w.planned[fault.StaleChunk]
+}
+
+// restore returns up to 8 pages in a row, drawn, to what was durable before what is durable now; false if there are
+// none that differ, or they may not be damaged.
+func (f *inode) restore(rng *rand.Rand) bool {
+	var pages []int64
+	for i, x := range f.older {
+		cur := f.cur.get(i)
+		if _, changed := f.base[i]; !changed && cur != nil && *cur != *x && i*pageSize < f.size {
+			pages = append(pages, i)
+		}
+	}
+	if len(pages) == 0 {
+		return false
+	}
+	slices.Sort(pages)
+	from := rng.IntN(len(pages))
+	n, most := 1, 1+rng.IntN(8)
+	for n < most && from+n < len(pages) && pages[from+n] == pages[from]+int64(n) {
+		n++
+	}
+	if !f.v.w.spare(f.v, f.path, pages[from]*pageSize, int64(n)*pageSize) {
+		return false
+	}
+	for _, i := range pages[from : from+n] {
+		*f.cur.get(i) = *f.older[i]
+	}
+	return true
 }
 
 // durable returns what a power loss that loses everything would leave.
@@ -177,26 +247,6 @@ type mask struct {
 }
 
 type span struct{ off, end int64 }
-
-// mask draws what a crash keeps of c.
-func (l *lot) mask(c *change, sector int64) *mask {
-	if c.data == nil || l.whole || l.fate != MixUnsynced {
-		return &mask{all: l.keeps()}
-	}
-	m := &mask{}
-	end := c.off + int64(len(c.data))
-	for at := c.off; at < end; {
-		next := min(end, at/sector*sector+sector)
-		switch {
-		case l.keeps():
-			m.add(at, next)
-		case next-at > 1 && l.w.hit(l.m, FaultTornSector):
-			m.add(at, at+1+l.w.crash.Int64N(next-at-1))
-		}
-		at = next
-	}
-	return m
-}
 
 func (m *mask) add(off, end int64) {
 	if n := len(m.parts); n > 0 && m.parts[n-1].end == off {

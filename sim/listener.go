@@ -26,7 +26,7 @@ func (l *listener) Accept(sc *host.Scope) (host.Conn, error) {
 		if l.closed {
 			return nil, fmt.Errorf("accept %s: %w", l.addr, host.ErrClosed)
 		}
-		if err := l.ready.park(sc, 0, "accept "+l.addr); err != nil {
+		if err := l.ready.park(sc, 0, "accept", l.addr); err != nil {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 )
 
@@ -17,18 +18,22 @@ type Machine struct {
 	inc  *incarnation // the latest; nil before the first Boot
 	n    int          // incarnations so far
 
-	volumes map[string]*Volume
-	names   []string // of volumes, in order of creation
-	rates   *[faultCount]Rate
+	target  target
+	mounts  []*mount   // volumes, in order of creation
+	rates   *rates     // its own, or the world's
 	secrets *rand.Rand // goes on across incarnations: no uuid is drawn twice
 
 	ppm        int64 // drift of the monotonic clock
 	wallOffset time.Duration
+	strobe     strobe
 	paused     bool
 	frozen     []*task // runnable tasks of a paused machine
 
 	calls uint64 // I/O calls so far, in all incarnations
 	crash crashPlan
+	loop  crashLoop
+	after *fault.Step // a crash after the effect of the call that is under way
+	armed uint64      // that call
 }
 
 // incarnation is one life of a machine.
@@ -57,9 +62,9 @@ func (w *World) Machine(name string) *Machine {
 		return m
 	}
 	m := &Machine{
-		w: w, id: uint64(len(w.machines) + 1), name: name,
-		volumes: map[string]*Volume{}, secrets: newRand(w.cfg.Seed, "secret", name),
+		w: w, id: uint64(len(w.machines) + 1), name: name, rates: &w.rates, secrets: newRand(w.cfg.Seed, "secret", name),
 	}
+	m.target.init(name)
 	w.machines = append(w.machines, m)
 	w.byName[name] = m
 	return m
@@ -92,7 +97,9 @@ func (m *Machine) Boot(fn func(h host.Host, sc *host.Scope)) {
 		panic("sim: machine " + m.name + " was booted while it runs")
 	}
 	w := m.w
+	m.bootFaults()
 	m.n++
+	m.loop.boot(m.calls)
 	inc := &incarnation{w: w, m: m, n: m.n, streams: map[string]int{}}
 	inc.host = &simHost{inc: inc}
 	inc.root, inc.end = host.NewRoot(inc.host)
@@ -114,21 +121,24 @@ func (m *Machine) Kill() { m.KillWith(Seeded) }
 
 // KillWith is Kill with the fate of unsynced state given.
 func (m *Machine) KillWith(fate Fate) {
-	inc := m.inc
-	if inc == nil || inc.dead {
-		return
+	if m.Alive() {
+		m.kill(fate, m.w.crash.Uint64())
 	}
-	w := m.w
+}
+
+// kill is KillWith with the seed of what the fate leaves open.
+func (m *Machine) kill(fate Fate, seed uint64) {
+	w, inc := m.w, m.inc
 	inc.dead = true // first: from here on every handle refuses
 	w.note(KindKill, m.id, uint64(m.n), uint64(fate))
-	m.paused = false
+	m.paused, m.after = false, nil
 	for _, t := range m.frozen {
 		t.queued = false
 	}
 	m.frozen = nil
 	w.forgetRunnable()
 	inc.end(host.ErrKilled)
-	inc.crashVolumes(fate)
+	inc.crashVolumes(fate, seed)
 	inc.crashNetwork()
 	w.dying = append(w.dying, inc)
 	if !w.driving {
@@ -147,6 +157,11 @@ func (m *Machine) Pause(d time.Duration) {
 	if !m.Alive() || m.paused {
 		return
 	}
+	m.w.After(host.Time(d), m.stop())
+}
+
+// stop pauses the machine and returns the function that lets it go on.
+func (m *Machine) stop() (resume func()) {
 	w, inc := m.w, m.inc
 	m.paused = true
 	kept := w.runnable[:0]
@@ -159,14 +174,14 @@ func (m *Machine) Pause(d time.Duration) {
 	}
 	clear(w.runnable[len(kept):])
 	w.runnable = kept
-	w.After(host.Time(d), func() {
+	return func() {
 		if inc.dead {
 			return
 		}
 		m.paused = false
 		w.runnable = append(w.runnable, m.frozen...)
 		m.frozen = nil
-	})
+	}
 }
 
 // drop takes an ended task off its incarnation.

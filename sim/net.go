@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 )
 
@@ -18,35 +19,83 @@ const firstFreePort = 32768
 // maxBacklog is how many connections wait to be accepted before a dial is refused.
 const maxBacklog = 128
 
-// fabric is the network between machines: who listens, who is cut off from whom, and what waits for a
-// cut to heal.
+// fabric is the network between machines: who listens, the links, and what waits for one to carry it.
 type fabric struct {
 	listeners map[string]*listener // by "machine:port"
-	blocked   map[link]bool
-	held      []*message  // what waits for a cut to heal, in the order it would have arrived
-	stuck     []*endpoint // whose data waits for a cut to heal
+	byEnds    map[ends]*link
+	links     []*link     // in the order of their creation
+	held      []*message  // what waits for a link, in the order it would have arrived
+	stuck     []*endpoint // whose data waits for a link
 	stalls    uint64      // how often data got stuck
 	conns     uint64
 }
 
+type ends struct{ from, to string }
+
 // link is one direction between two machines.
-type link struct{ from, to string }
+type link struct {
+	target          // "from>to"
+	ends            //
+	blocked bool    // by World.Block
+	cuts    int     // Partition and CutOneWay that last
+	clogs   int     // Clog that last
+	slow    []int64 // bytes a second of each SlowLink that lasts
+	rates   *rates  // of the machine it leads from
+	sender  *Machine
+}
+
+// cut reports whether nothing passes, and connections break if that lasts.
+func (l *link) cut() bool { return l.blocked || l.cuts > 0 }
+
+// shut reports whether nothing passes now.
+func (l *link) shut() bool { return l.clogs > 0 || l.blocked || l.cuts > 0 }
+
+// bandwidth returns the bytes a second of one connection over the link.
+func (l *link) bandwidth(most int64) int64 {
+	for _, rate := range l.slow {
+		most = min(most, rate)
+	}
+	return most
+}
 
 func (f *fabric) init() {
 	f.listeners = map[string]*listener{}
-	f.blocked = map[link]bool{}
+	f.byEnds = map[ends]*link{}
+}
+
+// link returns the direction from one machine to another.
+func (w *World) link(from, to string) *link {
+	f := &w.network
+	l := f.byEnds[ends{from, to}]
+	if l == nil {
+		l = &link{ends: ends{from, to}}
+		l.target.init(from + ">" + to)
+		f.byEnds[l.ends] = l
+		f.links = append(f.links, l)
+	}
+	return l
+}
+
+// faults returns the rates of what is sent over the link: those of the sender.
+func (w *World) faultsOn(l *link) *rates {
+	if l.sender == nil {
+		if l.sender = w.byName[l.from]; l.sender == nil {
+			return &w.rates
+		}
+	}
+	return l.sender.rates
 }
 
 // Block cuts the direction from one machine to another: what is sent waits, and connections break after
 // NetConfig.Stall. StoreNode is the object store.
 func (w *World) Block(from, to string) {
-	w.network.blocked[link{from, to}] = true
+	w.link(from, to).blocked = true
 	w.note(KindNet, hashString(from), hashString(to), 1)
 }
 
 // Unblock heals one direction.
 func (w *World) Unblock(from, to string) {
-	delete(w.network.blocked, link{from, to})
+	w.link(from, to).blocked = false
 	w.note(KindNet, hashString(from), hashString(to), 2)
 	w.release()
 }
@@ -61,17 +110,19 @@ func (w *World) Partition(a, b []string) {
 	}
 }
 
-// Heal ends all cuts.
+// Heal ends all cuts that Block and Partition made.
 func (w *World) Heal() {
-	clear(w.network.blocked)
+	for _, l := range w.network.links {
+		l.blocked = false
+	}
 	w.note(KindNet, 0, 0, 3)
 	w.release()
 }
 
-// Blocked reports whether the direction is cut.
-func (w *World) Blocked(from, to string) bool { return w.network.blocked[link{from, to}] }
+// Blocked reports whether the direction is cut, by whatever.
+func (w *World) Blocked(from, to string) bool { return w.link(from, to).cut() }
 
-// release sends what waited for a cut that is gone.
+// release sends what waited for a link that carries again.
 func (w *World) release() {
 	held, stuck := w.network.held, w.network.stuck
 	w.network.held, w.network.stuck = nil, nil
@@ -85,9 +136,9 @@ func (w *World) release() {
 }
 
 // message is something on its way along a link. If the link is cut when it would arrive it waits or is
-// lost.
+// lost; if the link is clogged it waits.
 type message struct {
-	link  link
+	link  *link
 	waits bool
 	fire  func()
 }
@@ -95,23 +146,30 @@ type message struct {
 // deliver hands m over, holds it or loses it.
 func (w *World) deliver(m *message) {
 	switch {
-	case !w.network.blocked[m.link]:
+	case !m.link.shut():
 		m.fire()
-	case m.waits:
+	case m.waits || !m.link.cut():
 		w.network.held = append(w.network.held, m)
 	}
 }
 
-// trip draws the time one message takes from one machine to another.
-func (w *World) trip(from, to string) host.Time {
-	if from == to {
+// trip draws the time one message takes over a link.
+func (w *World) trip(l *link) host.Time {
+	if l.from == l.to {
 		return draw(w.net, w.cfg.Net.Local)
 	}
 	d := draw(w.net, w.cfg.Net.Latency)
-	if w.hit(w.byName[from], FaultNetStall) {
-		d += between(w.net, time.Millisecond, w.cfg.Net.Stall/2)
+	if s := w.strike(&l.target, w.faultsOn(l), fault.PacketDelay); s != nil {
+		d += lasts(s, time.Millisecond, w.cfg.Net.Stall/2)
+		w.fire(&l.target, s)
 	}
 	return d
+}
+
+// after has fn called when a message sent over l now arrives.
+func (w *World) after(l *link, waits bool, fn func()) {
+	m := &message{l, waits, fn}
+	w.After(w.trip(l), func() { w.deliver(m) })
 }
 
 // netHandle is the host.Network of one incarnation.
@@ -169,7 +227,7 @@ func (n netHandle) Listen(addr string) (host.Listener, error) {
 
 // Dial implements host.Network. Its deadline is the scope's or NetConfig.DialWait.
 func (n netHandle) Dial(sc *host.Scope, addr string) (host.Conn, error) {
-	k, err := n.inc.begin(OpDial, addr, 0, 0)
+	k, err := n.inc.begin(OpDial, "", addr, 0, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -178,12 +236,12 @@ func (n netHandle) Dial(sc *host.Scope, addr string) (host.Conn, error) {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
 	w := n.inc.w
-	d := &dialing{inc: n.inc, to: to, addr: fmt.Sprintf("%s:%d", to, port)}
+	d := &dialing{inc: n.inc, addr: fmt.Sprintf("%s:%d", to, port)}
+	d.there, d.back = w.link(n.inc.m.name, to), w.link(to, n.inc.m.name)
 	d.ready.init(n.inc)
 	w.note(KindNet, n.inc.m.id, hashString(d.addr), 5)
-	from := n.inc.m.name
-	w.After(w.trip(from, to), func() { w.deliver(&message{link: link{from, to}, fire: d.arrive}) })
-	err = d.ready.park(sc, n.inc.now().Add(w.cfg.Net.DialWait), "dial "+d.addr)
+	w.after(d.there, false, d.arrive)
+	err = d.ready.park(sc, n.inc.now().Add(w.cfg.Net.DialWait), "dial", d.addr)
 	d.over = true
 	if err == nil {
 		err = d.err
@@ -200,19 +258,19 @@ func (n netHandle) Dial(sc *host.Scope, addr string) (host.Conn, error) {
 
 // dialing is a connection attempt under way.
 type dialing struct {
-	inc   *incarnation
-	to    string
-	addr  string
-	ready parker
-	conn  *endpoint
-	err   error
-	over  bool // the dialer has stopped waiting
+	inc         *incarnation
+	there, back *link
+	addr        string
+	ready       parker
+	conn        *endpoint
+	err         error
+	over        bool // the dialer has stopped waiting
 }
 
 // arrive handles the attempt at the other machine; the answer takes another trip.
 func (d *dialing) arrive() {
-	w, from := d.inc.w, d.inc.m.name
-	m := w.byName[d.to]
+	w, t := d.inc.w, &d.there.target
+	m := w.byName[d.there.to]
 	if m == nil || m.paused {
 		return // nobody answers
 	}
@@ -220,9 +278,9 @@ func (d *dialing) arrive() {
 	if l == nil && !m.Alive() && w.net.IntN(2) == 0 {
 		return // the machine is off, not only the process
 	}
-	if l == nil || len(l.backlog) >= maxBacklog || w.hit(d.inc.m, FaultDialRefused) {
+	if l == nil || len(l.backlog) >= maxBacklog || w.hit(t, d.inc.m.rates, fault.DialRefused) != nil {
 		d.err = host.ErrRefused
-		d.answer(d.to, from)
+		d.answer()
 		return
 	}
 	if d.inc.dead || d.over {
@@ -230,19 +288,20 @@ func (d *dialing) arrive() {
 	}
 	near, far := w.connect(d.inc, l)
 	d.conn = near
-	l.backlog = append(l.backlog, far)
-	l.ready.Unpark()
-	d.answer(d.to, from)
+	if w.hit(t, d.inc.m.rates, fault.AcceptHang) != nil {
+		far.hangs = true
+	} else {
+		l.backlog = append(l.backlog, far)
+		l.ready.Unpark()
+	}
+	d.answer()
 }
 
-func (d *dialing) answer(from, to string) {
-	w := d.inc.w
-	w.After(w.trip(from, to), func() {
-		w.deliver(&message{link: link{from, to}, fire: func() {
-			if !d.over && !d.inc.dead {
-				d.ready.Unpark()
-			}
-		}})
+func (d *dialing) answer() {
+	d.inc.w.after(d.back, false, func() {
+		if !d.over && !d.inc.dead {
+			d.ready.Unpark()
+		}
 	})
 }
 
@@ -258,6 +317,6 @@ func (inc *incarnation) crashNetwork() {
 	inc.listeners = nil
 	for len(inc.ends) > 0 {
 		e := inc.ends[len(inc.ends)-1]
-		e.die(!w.hit(inc.m, FaultHalfOpen))
+		e.die(w.hit(&e.out.target, inc.m.rates, fault.HalfOpen) == nil)
 	}
 }

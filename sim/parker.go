@@ -30,9 +30,9 @@ func (p *parker) init(inc *incarnation) {
 }
 
 // Park implements host.Parker.
-func (p *parker) Park(sc *host.Scope, until host.Time) error { return p.park(sc, until, "park") }
+func (p *parker) Park(sc *host.Scope, until host.Time) error { return p.park(sc, until, "park", "") }
 
-func (p *parker) park(sc *host.Scope, until host.Time, reason string) error {
+func (p *parker) park(sc *host.Scope, until host.Time, reason, on string) error {
 	w := p.inc.w
 	if err := p.inc.parkGate(); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (p *parker) park(sc *host.Scope, until host.Time, reason string) error {
 		p.timer.clock, p.timer.until = &p.inc.clock, until
 		w.arm(&p.timer, p.inc.clock.world(until))
 	}
-	p.block(t, sc, w.site(reason))
+	p.block(t, sc, w.site(reason), on)
 	switch {
 	case p.woken == wokePermit:
 		return nil
@@ -73,21 +73,21 @@ func (p *parker) park(sc *host.Scope, until host.Time, reason string) error {
 }
 
 // wait blocks the running task for d of world time. Nothing but a kill ends it early.
-func (p *parker) wait(t *task, until host.Time, reason string) {
+func (p *parker) wait(t *task, until host.Time, reason, on string) {
 	p.timer.clock = nil
 	t.w.arm(&p.timer, until)
-	p.block(t, nil, reason)
+	p.block(t, nil, reason, on)
 }
 
 // block parks t until wake is called, and undoes every registration before it returns or unwinds.
-func (p *parker) block(t *task, sc *host.Scope, reason string) {
+func (p *parker) block(t *task, sc *host.Scope, reason, on string) {
 	if p.waiter != nil {
 		panic("sim: two tasks park on one Parker")
 	}
 	p.waiter, p.woken = t, wokeNone
-	t.reason, t.since = reason, t.w.now
+	t.reason, t.on, t.since = reason, on, t.w.now
 	t.yield(struct{}{})
-	t.reason = "running"
+	t.reason, t.on = "running", ""
 	p.waiter = nil
 	t.w.disarm(&p.timer)
 	sc.Delist(&p.onEnd)

@@ -40,6 +40,10 @@ func (w *World) drive(done func() bool, limit host.Time) error {
 			w.reap()
 			continue
 		}
+		if w.stopped {
+			w.fail(ErrStopped)
+			break
+		}
 		if done() {
 			return nil
 		}
@@ -47,12 +51,30 @@ func (w *World) drive(done func() bool, limit host.Time) error {
 			w.step()
 			continue
 		}
-		if w.timers.len() == 0 || w.timers.min().at > limit {
+		at, timedNext, any := w.nextEvent()
+		switch {
+		case !any || at > limit:
 			return w.idle(limit)
+		case timedNext:
+			w.runTimed()
+		default:
+			w.advance()
 		}
-		w.advance()
 	}
 	return w.failure
+}
+
+// nextEvent returns when the next event comes, and whether it is a fault that happens at its time: those come first.
+func (w *World) nextEvent() (at host.Time, timedNext, any bool) {
+	if len(w.timed.queue) > 0 {
+		at, timedNext, any = w.timed.queue[0].at, true, true
+	}
+	if w.timers.len() > 0 {
+		if t := w.timers.min(); !any || t.at < at {
+			return t.at, false, true
+		}
+	}
+	return at, timedNext, any
 }
 
 // step runs one runnable task, chosen uniformly.
@@ -99,7 +121,7 @@ func (w *World) idle(limit host.Time) error {
 		}
 		return nil
 	}
-	if w.timers.len() == 0 {
+	if _, _, any := w.nextEvent(); !any {
 		w.fail(fmt.Errorf("%w: no task can run, no timer is set, and the run is not done\n%s",
 			ErrDeadlock, w.Tasks()))
 	} else {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"github.com/weirmq/weir/host"
@@ -10,13 +11,19 @@ import (
 type storeState struct {
 	objects map[string]*object
 	keys    []string // of all objects that are or were there, sorted
-	storm   host.Time
-	counts  StoreCounts
+	target  target
+	graves  []*object // deleted a moment ago, in order: their bytes are kept for ghosts
+
+	storm     host.Time // until when it lasts
+	stormRand *rand.Rand
+	outage    host.Time
+	counts    StoreCounts
 }
 
 // object is what is at a key, and what was there just before, for stale listings.
 type object struct {
 	bytes   []byte
+	ghost   []byte // what it held until it was deleted, for a moment
 	there   bool
 	size    int64     // bytes; of the last content if it was deleted
 	changed host.Time // when it came or went
@@ -26,9 +33,15 @@ type object struct {
 type StoreCounts struct {
 	Puts, Conflicts, Gets, Heads, Lists, Deletes uint64
 	BytesPut, BytesGot                           uint64
+
+	Parts, OrphanParts, OrphanBytes uint64 // of puts in parts; orphans belong to no object and nobody lists them
 }
 
-func (s *storeState) init() { s.objects = map[string]*object{} }
+func (s *storeState) init(seed uint64) {
+	s.objects = map[string]*object{}
+	s.target.init(StoreNode)
+	s.stormRand = newRand(seed, "storm")
+}
 
 // put creates or replaces an object and shows it to the observer.
 func (w *World) put(key string, bytes []byte) {
@@ -59,10 +72,22 @@ func (w *World) remove(key string) {
 	if o == nil || !o.there {
 		return
 	}
+	w.bury(o)
 	o.bytes, o.there, o.changed = nil, false, w.now
 	if w.cfg.OnDelete != nil {
 		w.cfg.OnDelete(key)
 	}
+}
+
+// bury keeps the bytes of an object that is being deleted, for as long as ghosts of it may be seen.
+func (w *World) bury(o *object) {
+	s := &w.store
+	for len(s.graves) > 0 && s.graves[0].changed+host.Time(w.cfg.Store.StaleMax) < w.now {
+		s.graves[0].ghost = nil
+		s.graves = s.graves[1:]
+	}
+	o.ghost = o.bytes
+	s.graves = append(s.graves, o)
 }
 
 // object returns what is at key, nil if nothing is.
@@ -117,5 +142,5 @@ func (w *World) StoreCounts() StoreCounts { return w.store.counts }
 // Storm makes nine of ten store calls fail with ErrUnavailable until d of world time has passed.
 func (w *World) Storm(d host.Time) {
 	w.store.storm = max(w.store.storm, w.now+d)
-	w.note(KindFault, hashString(StoreNode), uint64(d), 0)
+	w.note(KindStore, hashString(StoreNode), uint64(d), 0)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/objectstore"
 )
@@ -31,7 +32,8 @@ type request struct {
 	key    string
 	size   int64        // bytes sent, or asked for
 	effect func() error // at the store; its error is a definite answer
-	late   bool         // it may be applied long after its caller gave up
+	change bool         // it changes something: it may be applied without an answer, or long after its caller gave up
+	absent bool         // it puts if there is nothing
 	ready  parker
 	done   bool
 	err    error
@@ -39,7 +41,7 @@ type request struct {
 
 // do sends r and waits for the answer.
 func (s *storeView) do(sc *host.Scope, r *request) error {
-	k, err := s.inc.begin(r.op, r.key, 0, r.size)
+	k, err := s.inc.begin(r.op, "", r.key, 0, r.size)
 	if err != nil {
 		return err
 	}
@@ -51,7 +53,7 @@ func (s *storeView) do(sc *host.Scope, r *request) error {
 	r.ready.init(s.inc)
 	r.send()
 	for !r.done {
-		err := r.ready.park(sc, s.inc.now().Add(w.cfg.Store.Timeout), opNames[r.op]+" "+r.key)
+		err := r.ready.park(sc, s.inc.now().Add(w.cfg.Store.Timeout), opNames[r.op], r.key)
 		if err == nil || r.done {
 			continue
 		}
@@ -69,37 +71,53 @@ func (s *storeView) do(sc *host.Scope, r *request) error {
 
 // send decides the request's fate and puts it on its way.
 func (r *request) send() {
-	w, m := r.inc.w, r.inc.m
+	w := r.inc.w
 	travel := draw(w.blobs, w.cfg.Store.Latency) + host.Time(r.size*int64(time.Second)/w.cfg.Store.Rate)
 	back := draw(w.blobs, w.cfg.Store.Latency)
 	dies := w.blobs.IntN(2) == 0 // if its caller dies on the way: the rest of it was not sent
-	r.storm()
-	switch {
-	case w.stormy():
-		w.After(travel+back, func() { r.answer(ErrUnavailable) })
-	case w.hit(m, FaultStoreError):
-		w.After(travel+back, func() { r.answer(fmt.Errorf("%w: connection reset before it took effect", ErrNoAnswer)) })
-	case r.late && w.hit(m, FaultStoreLate):
-		w.After(travel+between(w.blobs, time.Second, w.cfg.Store.LateMax), func() { _ = r.effect() })
-		w.After(travel+back, func() { r.answer(fmt.Errorf("%w: connection reset", ErrNoAnswer)) })
-	default:
-		lost := w.hit(m, FaultStoreAppliedError)
-		w.After(travel, func() { r.arrive(dies, lost, back) })
+	if s := r.strike(fault.StoreSlow); s != nil {
+		travel += lasts(s, 10*time.Millisecond, w.cfg.Store.Timeout/2)
+		w.fire(&w.store.target, s)
 	}
+	if err := r.refusal(); err != nil {
+		w.After(travel+back, func() { r.answer(err) })
+		return
+	}
+	if r.change {
+		if s := r.strike(fault.StoreLate); s != nil {
+			late := lasts(s, time.Second, w.cfg.Store.LateMax)
+			w.fire(&w.store.target, s)
+			w.After(travel+late, func() { _ = r.effect() })
+			w.After(travel+back, func() { r.answer(fmt.Errorf("%w: connection reset", ErrNoAnswer)) })
+			return
+		}
+	}
+	if r.op == OpStorePut && r.size > w.cfg.Store.PartSize {
+		r.sendParts(travel, back)
+		return
+	}
+	lost := r.change && r.hit(fault.StoreApplied) != nil
+	own := r.absent && !lost && r.hit(fault.StoreOwnExists) != nil
+	w.After(travel, func() {
+		if w.link(r.inc.m.name, StoreNode).shut() || r.inc.dead && dies || w.now < w.store.outage {
+			return // nobody answers
+		}
+		r.arrive(lost, own, back)
+	})
 }
 
 // arrive is the request at the store.
-func (r *request) arrive(dies, lost bool, back host.Time) {
-	w, name := r.inc.w, r.inc.m.name
-	if w.Blocked(name, StoreNode) || r.inc.dead && dies {
-		return // nobody answers
-	}
+func (r *request) arrive(lost, own bool, back host.Time) {
+	w := r.inc.w
 	err := r.effect()
-	if lost {
+	switch {
+	case lost:
 		err = fmt.Errorf("%w: connection reset after it took effect", ErrNoAnswer)
+	case own && err == nil:
+		err = r.effect() // sent again by the client beneath, which then meets what it put itself
 	}
 	w.After(back, func() {
-		if !w.Blocked(StoreNode, name) {
+		if !w.link(StoreNode, r.inc.m.name).shut() {
 			r.answer(err)
 		}
 	})
@@ -113,16 +131,6 @@ func (r *request) answer(err error) {
 	r.ready.Unpark()
 }
 
-// storm may start a storm.
-func (r *request) storm() {
-	w := r.inc.w
-	if w.now >= w.store.storm && w.hit(r.inc.m, FaultStoreStorm) {
-		w.Storm(between(w.blobs, time.Millisecond, w.cfg.Store.StormMax))
-	}
-}
-
-func (w *World) stormy() bool { return w.now < w.store.storm && w.blobs.IntN(10) > 0 }
-
 // Put implements objectstore.Store.
 func (s *storeView) Put(sc *host.Scope, key string, body objectstore.Body) error {
 	bytes, err := s.body(sc, key, body)
@@ -130,7 +138,7 @@ func (s *storeView) Put(sc *host.Scope, key string, body objectstore.Body) error
 		return err
 	}
 	w := s.inc.w
-	return s.do(sc, &request{op: OpStorePut, key: key, size: int64(len(bytes)), late: true, effect: func() error {
+	return s.do(sc, &request{op: OpStorePut, key: key, size: int64(len(bytes)), change: true, effect: func() error {
 		w.put(key, bytes)
 		return nil
 	}})
@@ -143,7 +151,7 @@ func (s *storeView) PutIfAbsent(sc *host.Scope, key string, body objectstore.Bod
 		return err
 	}
 	w := s.inc.w
-	return s.do(sc, &request{op: OpStorePut, key: key, size: int64(len(bytes)), late: true, effect: func() error {
+	return s.do(sc, &request{op: OpStorePut, key: key, size: int64(len(bytes)), change: true, absent: true, effect: func() error {
 		if w.object(key) != nil {
 			w.store.counts.Conflicts++
 			return objectstore.ErrExists
@@ -186,29 +194,30 @@ func (s *storeView) GetRange(sc *host.Scope, key string, off int64, dst []byte) 
 	}
 	w := s.inc.w
 	var got []byte
-	r := &request{op: OpStoreGet, key: key, size: int64(len(dst)), effect: func() error {
+	var ended bool
+	r := &request{op: OpStoreGet, key: key, size: int64(len(dst))}
+	r.effect = func() error {
 		w.store.counts.Gets++
-		o := w.object(key)
-		if o == nil {
+		bytes, there := r.content()
+		if !there {
 			return objectstore.ErrNotFound
 		}
-		start, err := objectstore.Span(off, len(dst), o.size)
+		start, err := objectstore.Span(off, len(dst), int64(len(bytes)))
 		if err != nil {
 			return err
 		}
-		got = o.bytes[start : start+int64(len(dst))]
+		got, ended = r.spoil(bytes, start, len(dst))
 		w.store.counts.BytesGot += uint64(len(got))
 		w.note(KindStore, hashString(key), uint64(OpStoreGet)<<56|uint64(start), checksum(got))
 		return nil
-	}}
+	}
 	if err := s.do(sc, r); err != nil {
 		return err
 	}
-	if len(dst) > 0 && w.hit(s.inc.m, FaultStoreTruncated) {
-		copy(dst, got[:w.blobs.IntN(len(dst))])
+	copy(dst, got)
+	if ended {
 		return fmt.Errorf("%s %s: %w: the body ended early", OpStoreGet, key, ErrNoAnswer)
 	}
-	copy(dst, got)
 	return nil
 }
 
@@ -219,17 +228,18 @@ func (s *storeView) Head(sc *host.Scope, key string) (objectstore.Info, error) {
 	}
 	w := s.inc.w
 	info := objectstore.Info{Key: key}
-	err := s.do(sc, &request{op: OpStoreHead, key: key, effect: func() error {
+	r := &request{op: OpStoreHead, key: key}
+	r.effect = func() error {
 		w.store.counts.Heads++
-		o := w.object(key)
-		if o == nil {
+		bytes, there := r.content()
+		if !there {
 			return objectstore.ErrNotFound
 		}
-		info.Size = o.size
-		w.note(KindStore, hashString(key), uint64(OpStoreHead), uint64(o.size))
+		info.Size = int64(len(bytes))
+		w.note(KindStore, hashString(key), uint64(OpStoreHead), uint64(info.Size))
 		return nil
-	}})
-	if err != nil {
+	}
+	if err := s.do(sc, r); err != nil {
 		return objectstore.Info{}, err
 	}
 	return info, nil
@@ -242,20 +252,37 @@ func (s *storeView) List(sc *host.Scope, prefix, after string, limit int) ([]obj
 	}
 	w := s.inc.w
 	var page []objectstore.Info
-	err := s.do(sc, &request{op: OpStoreList, key: prefix, effect: func() error {
+	want, early := limit, false
+	r := &request{op: OpStoreList, key: prefix}
+	r.effect = func() error {
 		w.store.counts.Lists++
 		asOf := w.now
-		if w.hit(s.inc.m, FaultStaleList) {
-			asOf -= between(w.blobs, 0, w.cfg.Store.StaleMax)
+		if s := r.strike(fault.StaleList); s != nil {
+			asOf -= lasts(s, 0, w.cfg.Store.StaleMax)
+			w.fire(&w.store.target, s)
 		}
-		page = w.store.list(prefix, after, limit, asOf)
-		w.note(KindStore, hashString(prefix), uint64(OpStoreList)<<56|uint64(len(page)), uint64(asOf))
+		got := w.store.list(prefix, after, want, asOf)
+		early = false
+		if len(got) >= 2 {
+			if s := r.hit(fault.PartialList); s != nil {
+				got, early = got[:1+s.Rand().IntN(len(got)-1)], true
+			}
+		}
+		page = append(page, got...)
+		w.note(KindStore, hashString(prefix), uint64(OpStoreList)<<56|uint64(len(got)), uint64(asOf))
 		return nil
-	}})
-	if err != nil {
-		return nil, err
 	}
-	return page, nil
+	for {
+		if err := s.do(sc, r); err != nil {
+			return nil, err
+		}
+		if !early || len(page) == limit {
+			return page, nil
+		}
+		// The store said that there is more: the rest is asked for as a client does, a moment later.
+		after, want = page[len(page)-1].Key, limit-len(page)
+		r.done, r.err = false, nil
+	}
 }
 
 // list returns a page as it would have been at asOf, but for the sizes of objects replaced since.
@@ -280,10 +307,21 @@ func (s *storeView) Delete(sc *host.Scope, key string) error {
 		return err
 	}
 	w := s.inc.w
-	return s.do(sc, &request{op: OpStoreDelete, key: key, late: true, effect: func() error {
+	r := &request{op: OpStoreDelete, key: key, change: true}
+	r.effect = func() error {
+		if r.hit(fault.DeleteLost) != nil {
+			return nil
+		}
+		if s := r.strike(fault.DeleteLate); s != nil {
+			late := lasts(s, time.Second, w.cfg.Store.LateMax)
+			w.fire(&w.store.target, s)
+			w.After(late, func() { w.remove(key) })
+			return nil
+		}
 		w.remove(key)
 		return nil
-	}})
+	}
+	return s.do(sc, r)
 }
 
 // Name implements objectstore.Store.

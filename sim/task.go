@@ -25,6 +25,7 @@ type task struct {
 
 	queued    bool   // in World.runnable or in Machine.frozen
 	reason    string // what it waits for
+	on        string // of which file, object or address
 	since     host.Time
 	held      int  // mutexes it holds (host.Tracker)
 	killed    bool // it must unwind when it runs next
@@ -44,6 +45,14 @@ const reparkLimit = 100
 
 func (t *task) String() string {
 	return fmt.Sprintf("%s/%d %s (task %d)", t.inc.m.name, t.inc.n, t.name, t.id)
+}
+
+// waitsFor is what the task waits for, in words.
+func (t *task) waitsFor() string {
+	if t.on == "" {
+		return t.reason
+	}
+	return t.reason + " " + t.on
 }
 
 // spawn creates a task; it becomes runnable at once and starts when it is first picked.

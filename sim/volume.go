@@ -162,27 +162,6 @@ func (v *Volume) parent(path string, create bool) (*inode, string, error) {
 	return at, names[len(names)-1], nil
 }
 
-// crash resolves what inc left unsynced. Names are not told apart by who made them: on a volume that two
-// machines hold, a crash of one settles the pending names of both.
-func (v *Volume) crash(inc *incarnation, fate Fate) {
-	l := v.w.castLot(inc.m, fate)
-	dirty := v.dirty
-	v.dirty = nil
-	for _, f := range dirty {
-		f.dirty = false
-		if f.dir != nil {
-			f.settleNames(l)
-			continue
-		}
-		f.settle(
-			func(c *change) bool { return c.inc == inc },
-			func(c *change) *mask { return l.mask(c, int64(v.w.cfg.Disk.Sector)) })
-	}
-	v.used = 0
-	v.recount(v.root, map[*inode]bool{})
-	v.w.note(KindCrash, v.id, l.kept, l.losses)
-}
-
 // recount finds the links of every file that can be reached, and adds up their pages.
 func (v *Volume) recount(f *inode, seen map[*inode]bool) {
 	if !seen[f] {
@@ -211,9 +190,10 @@ func (v *Volume) release(node *inode) {
 }
 
 // crashVolumes resolves the unsynced state of every volume inc could have written.
-func (inc *incarnation) crashVolumes(fate Fate) {
-	for _, name := range inc.m.names {
-		inc.m.volumes[name].crash(inc, fate)
+func (inc *incarnation) crashVolumes(fate Fate, seed uint64) {
+	fate = fate.settled(seed)
+	for _, at := range inc.m.mounts {
+		at.v.crash(inc, at, fate, seed)
 	}
 	for _, h := range inc.handles {
 		h.dead = host.ErrKilled

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 )
 
 // volumeHandle is the host.Volume of one incarnation.
 type volumeHandle struct {
 	inc *incarnation
+	at  *mount
 	v   *Volume
 }
 
@@ -17,7 +19,7 @@ var _ host.Volume = (*volumeHandle)(nil)
 
 // call runs one metadata call: its time, its faults, its effect.
 func (h *volumeHandle) call(op Op, path string, do func() error) error {
-	k, err := h.inc.begin(op, h.v.name+":"+path, 0, 0)
+	k, err := h.inc.begin(op, h.v.name, path, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -25,7 +27,7 @@ func (h *volumeHandle) call(op Op, path string, do func() error) error {
 	if op == OpSyncDir {
 		latency = h.inc.w.cfg.Disk.Sync
 	}
-	h.inc.delay(latency, "disk "+op.String()+" "+path)
+	h.inc.delay(h.at, latency, op, path)
 	if h.v.detached(h.inc) {
 		return fmt.Errorf("%s %s:%s: volume is detached: %w", op, h.v.name, path, host.ErrIO)
 	}
@@ -39,7 +41,7 @@ func (h *volumeHandle) call(op Op, path string, do func() error) error {
 
 // room refuses to add a name to a full volume.
 func (h *volumeHandle) room(path string) error {
-	if h.v.used+pageSize > h.v.capacity || h.inc.w.hit(h.inc.m, FaultNoSpace) {
+	if h.v.used+pageSize > h.v.capacity || h.inc.w.hit(&h.at.target, h.inc.m.rates, fault.NoSpace) != nil {
 		return fmt.Errorf("%s: %w", path, host.ErrNoSpace)
 	}
 	return nil
@@ -54,7 +56,7 @@ func (h *volumeHandle) Open(path string, flag host.Flag) (host.File, error) {
 			return err
 		}
 		file = &fileHandle{
-			inc: h.inc, v: h.v, f: node, align: 1, readOnly: flag&host.ReadOnly != 0, failures: node.failures,
+			inc: h.inc, at: h.at, v: h.v, f: node, align: 1, readOnly: flag&host.ReadOnly != 0, failures: node.failures,
 		}
 		if flag&host.Direct != 0 {
 			file.align = h.inc.w.cfg.Disk.DirectAlign
@@ -205,7 +207,7 @@ func (h *volumeHandle) SyncDir(dir string) error {
 		if node.dir == nil {
 			return fmt.Errorf("%s: is no directory: %w", dir, host.ErrNotExist)
 		}
-		if h.inc.w.hit(h.inc.m, FaultDirError) {
+		if h.inc.w.hit(&h.at.target, h.inc.m.rates, fault.DirError) != nil {
 			return fmt.Errorf("%s: %w", dir, host.ErrIO)
 		}
 		node.syncNames(min(covered[node], len(node.dir.pending)))

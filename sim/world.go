@@ -26,6 +26,7 @@ type World struct {
 	taskIDs  uint64
 	timerIDs uint64
 	failure  error // the first one
+	stopped  bool  // Config.StopAt was reached
 
 	// The hash.
 	events      uint64
@@ -43,9 +44,8 @@ type World struct {
 	blobs  *rand.Rand
 	crypto *rand.Rand
 
-	rates     [faultCount]Rate
-	faultRand [faultCount]*rand.Rand
-	fired     [faultCount]uint64
+	faultState
+	places placeNames
 
 	machines  []*Machine // in order of creation
 	byName    map[string]*Machine
@@ -72,12 +72,9 @@ func New(cfg Config) *World {
 	w.net = newRand(cfg.Seed, "net")
 	w.blobs = newRand(cfg.Seed, "store")
 	w.crypto = newRand(cfg.Seed, "crypto/rand")
-	for f := range faultCount {
-		w.faultRand[f] = newRand(cfg.Seed, "fault", f.String())
-	}
-	w.rates = cfg.Faults.rates()
+	w.initFaults()
 	w.network.init()
-	w.store.init()
+	w.store.init(cfg.Seed)
 	return w
 }
 
@@ -147,7 +144,7 @@ func (w *World) Tasks() string {
 			continue
 		}
 		for _, t := range m.inc.tasks {
-			fmt.Fprintf(&b, "  %s: %s since %v", t, t.reason, t.since.Sub(0))
+			fmt.Fprintf(&b, "  %s: %s since %v", t, t.waitsFor(), t.since.Sub(0))
 			if t.queued && m.paused {
 				b.WriteString(" (machine is paused)")
 			}
