@@ -10,6 +10,7 @@ import (
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
 	"github.com/weirmq/weir/wal"
@@ -87,6 +88,7 @@ func beginProduce(b *Broker, sc *host.Scope, c *call) error {
 		p.pending += len(req.Topics[i].Partitions)
 	}
 	p.shape(b, req, c.version)
+	b.dawdle(sc, "broker.produce.delay")
 	for i := range p.topics {
 		for j := range p.topics[i].items {
 			if it := &p.topics[i].items[j]; !it.settled {
@@ -169,6 +171,7 @@ func (it *produceItem) append(b *Broker, sc *host.Scope) {
 		b.counters.ProduceBytes.Add(size)
 	case errors.Is(err, errNotAppended): // Place settled it, or a duplicate waits
 	case errors.Is(err, host.ErrTimeout):
+		probe.Hit(probe.BrokerAppendTimedOut)
 		it.settle(codeRequestTimedOut, "the write-ahead log had no room in time; nothing was appended")
 	case errors.Is(err, wal.ErrTooLarge):
 		it.settle(codeMessageTooLarge, err.Error())
@@ -189,6 +192,7 @@ func (it *produceItem) Place(dst []byte) (stream.Meta, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed != codeNone {
+		probe.Hit(probe.BrokerProduceToClosed)
 		it.settle(p.closed, "")
 		return stream.Meta{}, errNotAppended
 	}
@@ -203,6 +207,7 @@ func (it *produceItem) Place(dst []byte) (stream.Meta, error) {
 		if p.log.HighWatermark() >= it.end || mutant.On(mutant.DuplicateEarly) {
 			it.succeed(p.log.LogStart())
 		} else {
+			probe.Hit(probe.BrokerDuplicateWaits)
 			p.dups = append(p.dups, it)
 		}
 		return stream.Meta{}, errNotAppended
@@ -223,6 +228,7 @@ func (it *produceItem) Durable(err error) {
 		return
 	}
 	if err != nil {
+		probe.Hit(probe.BrokerAppendUnknown)
 		p.close(codeKafkaStorageError)
 		it.lose(err)
 		return
@@ -282,6 +288,7 @@ func finishProduce(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	}
 	_, err := p.done.Wait(sc, p.until)
 	if errors.Is(err, host.ErrTimeout) {
+		probe.Hit(probe.BrokerProduceTimedOut)
 		p.timeOut()
 	} else if err != nil {
 		return reply{}, err
@@ -302,6 +309,7 @@ func (p *produceCall) hangUpUnheard() error {
 	for i := range p.topics {
 		for j := range p.topics[i].items {
 			if it := &p.topics[i].items[j]; it.settled && it.code != codeNone {
+				probe.Hit(probe.BrokerUnheardHangUp)
 				return hangUp("an acks=0 produce request failed with code %d", it.code)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/weirmq/weir/broker/partition"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/stream"
 	"github.com/weirmq/weir/wal"
 )
@@ -66,7 +67,7 @@ func handleFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	if err := f.gather(sc); err != nil {
 		return reply{}, err
 	}
-	if !f.enough(until) {
+	if !f.enough(until) && !host.Buggify(b.h, "broker.fetch.early") {
 		if err := f.longPoll(sc, until); err != nil {
 			f.release()
 			return reply{}, err
@@ -111,11 +112,23 @@ func (f *fetchCall) longPoll(sc *host.Scope, until host.Time) error {
 			return err
 		}
 		if f.enough(until) {
+			f.notePoll(until)
 			return nil
 		}
 		if err := w.parker.Park(sc, until); err != nil && !errors.Is(err, host.ErrTimeout) {
 			return err
 		}
+	}
+}
+
+// notePoll marks what ended a long poll other than records.
+func (f *fetchCall) notePoll(until host.Time) {
+	switch {
+	case f.bytes > 0:
+	case f.b.h.Now() >= until:
+		probe.Hit(probe.BrokerFetchParkedTimedOut)
+	case f.c.conn.behind():
+		probe.Hit(probe.BrokerFetchParkedBehind)
 	}
 }
 
@@ -156,7 +169,11 @@ func (f *fetchCall) gather(sc *host.Scope) error {
 	if budget <= 0 {
 		budget = fetchBytesMax
 	}
-	if f.crowded = f.b.crowded(); f.crowded {
+	if host.Buggify(f.b.h, "broker.fetch.tiny") {
+		budget = 1
+	}
+	if f.crowded = f.b.crowded() || host.Buggify(f.b.h, "broker.fetch.copy"); f.crowded {
+		probe.Hit(probe.BrokerFetchCrowded)
 		budget = min(budget, copiedBytesMax)
 	}
 	for i := range f.req.Topics {
@@ -275,6 +292,7 @@ func (f *fetchCall) place(p *part, want *kmsg.FetchRequestTopicPartition, out *f
 		return codeNone
 	}
 	if err := p.log.CheckFetch(want.FetchOffset); err != nil {
+		probe.Hit(probe.BrokerFetchBeyond)
 		return partitionCode(err)
 	}
 	return codeNone
@@ -287,6 +305,7 @@ func (f *fetchCall) readFailed(sc *host.Scope, topic string, want *kmsg.FetchReq
 		return sc.Err()
 	}
 	f.failed = true
+	probe.Hit(probe.BrokerFetchFailed)
 	if errors.Is(err, stream.ErrOutOfRange) {
 		out.code = codeOffsetOutOfRange
 		return nil

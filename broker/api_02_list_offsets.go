@@ -45,7 +45,34 @@ func handleListOffsets(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
+	if asksLatest(req) && !b.holdsFence() {
+		refuseAll(resp)
+	}
 	return encode(c, resp), nil
+}
+
+// asksLatest reports whether a request asks for an end, which is linearizable; what is in the log stays true.
+func asksLatest(req *kmsg.ListOffsetsRequest) bool {
+	for i := range req.Topics {
+		for j := range req.Topics[i].Partitions {
+			if ts := req.Topics[i].Partitions[j].Timestamp; ts == listLatest || ts == listMaxTimestamp {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refuseAll takes back what was answered.
+func refuseAll(resp *kmsg.ListOffsetsResponse) {
+	for i := range resp.Topics {
+		for j := range resp.Topics[i].Partitions {
+			p := &resp.Topics[i].Partitions[j]
+			if p.ErrorCode == int16(codeNone) {
+				p.ErrorCode, p.Timestamp, p.Offset, p.LeaderEpoch = int16(codeNotLeaderOrFollower), -1, -1, -1
+			}
+		}
+	}
 }
 
 // Special timestamps of ListOffsets.

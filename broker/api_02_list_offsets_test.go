@@ -1,9 +1,14 @@
 package broker_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirmq/weir/host"
 )
 
 // listed asks for one timestamp in partition 0 of wireTopic.
@@ -57,4 +62,56 @@ func TestOffsetsByTimestampAreTheFirstAtOrAfterIt(t *testing.T) {
 		}
 		c.expect(c.listed(6, -3, false).ErrorCode == 35, "-3 came with version 7")
 	})
+}
+
+// TestAnEndIsNotToldByABrokerThatHasLostItsFence: somebody else may have moved it on (PROTOCOL rule 28).
+func TestAnEndIsNotToldByABrokerThatHasLostItsFence(t *testing.T) {
+	w := newWorld(t)
+	w.do(func(c *wire) {
+		c.topic(wireTopic, 1)
+		c.values("a", "b")
+		c.coordinated(3, "g")
+		c.expect(c.committed(commitOf(7, "g", "", -1, 1, "")) == 0, "the offset is committed")
+	})
+	w.usurp()
+	w.do(func(c *wire) {
+		for _, at := range []int64{-1, -3} {
+			got := c.listed(11, at, false)
+			c.expect(got.ErrorCode == 6 && got.Offset == -1, "%d is not told: %+v", at, got)
+		}
+		got := c.listed(11, -2, false)
+		c.expect(got.ErrorCode == 0 && got.Offset == 0, "where the log begins stays true: %+v", got)
+		offset, _, code := c.offsetOf(7, "g", [16]byte{})
+		c.expect(code == 16 && offset == -1, "no committed offset is told: %d, code %d", offset, code)
+	})
+}
+
+// usurp writes another generation into the fence words of the node's WAL volume, as whoever takes over does.
+func (r *world) usurp() {
+	r.t.Helper()
+	require.NoError(r.t, r.w.Do(r.m, func(h host.Host, sc *host.Scope) error {
+		vol, err := h.Disk().Volume(sc, "wal")
+		if err != nil {
+			return err
+		}
+		names, err := vol.List("")
+		if err != nil {
+			return err
+		}
+		for _, e := range names {
+			if !strings.HasSuffix(e.Name, ".fence") {
+				continue
+			}
+			f, err := vol.Open(e.Name, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if _, err := f.WriteAt([]byte{0xff}, 33); err != nil {
+				return err
+			}
+			return f.Sync()
+		}
+		return errors.New("no fence word")
+	}))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // OffsetCommit (key 8), v2–10.
@@ -30,6 +31,9 @@ func handleOffsetCommit(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		name, code := b.committedName(rt.Topic, rt.TopicID, byID)
 		if code == codeNone && !byID {
 			_, code = b.find(name, [16]byte{}, false)
+		}
+		if code != codeNone {
+			probe.Hit(probe.BrokerCommitOfDeleted)
 		}
 		out.Partitions = make([]kmsg.OffsetCommitResponseTopicPartition, len(rt.Partitions))
 		for j := range rt.Partitions {

@@ -13,7 +13,7 @@ import (
 //
 // Behavior: committed offsets from durable state. An unknown group, topic or partition is no error:
 // offset -1, empty metadata. null topics (v2+) ask for all. The answer is linearizable: the part must
-// serve after the request came (rule 28).
+// serve, and the broker hold its fence, after the request came (rule 28).
 //
 // Version notes: v2 top-level error, all topics; v5 leader epoch; v7 require stable (no transactions are
 // open here, so every offset is); v8 many groups (KIP-709); v9 member id and epoch; v10 topic ids.
@@ -98,12 +98,21 @@ func (b *Broker) groupOffsets(id string) (committed, Code) {
 	if code != codeNone {
 		return nil, code
 	}
+	offsets, ok := g.offsets(id)
+	if !ok || !b.holdsFence() {
+		return nil, codeNotCoordinator
+	}
+	return offsets, codeNone
+}
+
+// offsets returns what is durable of a group's offsets, false if the part has stopped.
+func (g *groupPart) offsets(id string) (committed, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopped {
-		return nil, codeNotCoordinator
+		return nil, false
 	}
-	return g.coord.Store().Offsets(id), codeNone
+	return g.coord.Store().Offsets(id), true
 }
 
 func (c committed) topics() []string {

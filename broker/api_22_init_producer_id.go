@@ -55,8 +55,9 @@ func (p *producerIDs) next(sc *host.Scope) (int64, error) {
 	}
 	defer p.mu.Release(1)
 	if p.first == p.end {
+		n := int32(p.b.atMost(producerIDBlock, "broker.producer-ids.one"))
 		cmd := &metadatapb.AllocateProducerIds{
-			Broker: p.b.cfg.NodeID, Epoch: p.b.epoch, Nonce: p.b.newID(), Count: producerIDBlock,
+			Broker: p.b.cfg.NodeID, Epoch: p.b.epoch, Nonce: p.b.newID(), Count: n,
 		}
 		res, err := p.b.meta.Propose(sc, metadata.NewCommand(cmd))
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 	"github.com/weirmq/weir/stream"
@@ -237,6 +238,7 @@ func (b *Broker) sealRecovered(sc *host.Scope, ranges []stream.RangeInfo, found 
 	for i := range found {
 		f := &found[i]
 		if f.Hole != nil {
+			probe.Hit(probe.BrokerBootHole)
 			if err := b.catalog.MarkHole(sc, *f.Hole); err != nil {
 				return err
 			}
@@ -244,6 +246,7 @@ func (b *Broker) sealRecovered(sc *host.Scope, ranges []stream.RangeInfo, found 
 			continue
 		}
 		if epoch, ok := open[f.ID]; ok && epoch == f.Epoch {
+			b.dawdle(sc, "broker.boot.between")
 			to := b.cfg.NodeID
 			entries = append(entries, &metadatapb.SealEntry{
 				Stream: uint64(f.ID), LeaderEpoch: int32(f.Epoch), End: f.End, To: &to,
@@ -251,7 +254,7 @@ func (b *Broker) sealRecovered(sc *host.Scope, ranges []stream.RangeInfo, found 
 		}
 	}
 	for len(entries) > 0 {
-		n := min(len(entries), sealBatch)
+		n := min(len(entries), b.atMost(sealBatch, "broker.boot.seal"))
 		cmd := &metadatapb.SealRecovered{Wal: b.walID[:], Generation: b.walGen, Entries: entries[:n]}
 		if _, err := b.proposeBoot(sc, "seal the recovered ranges",
 			metadata.NewCommand(cmd)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 	"github.com/weirmq/weir/stream"
@@ -131,6 +132,7 @@ func verdictOf(v metadatapb.Verdict) stream.Verdict {
 	case metadatapb.Verdict_VERDICT_ALREADY:
 		return stream.Already
 	case metadatapb.Verdict_VERDICT_GONE:
+		probe.Hit(probe.BrokerCommitGone)
 		return stream.Gone
 	default:
 		return stream.Refused
@@ -183,6 +185,7 @@ var ErrRefused = errors.New("broker: the controller refused")
 
 // refusedError says what was refused and why.
 func refusedError(doing string, res *metadatapb.Result) error {
+	probe.Hit(probe.BrokerCommandRefused)
 	kind := ErrRefused
 	switch res.GetRefusal() {
 	case metadatapb.Refusal_REFUSAL_FENCED, metadatapb.Refusal_REFUSAL_NOT_HOLDER,

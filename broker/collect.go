@@ -8,6 +8,7 @@ import (
 	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
@@ -37,7 +38,7 @@ func (b *Broker) collect(sc *host.Scope) error {
 			b.h.Log().Warn("delete the bytes of destroyed objects", "error", err)
 		}
 		b.trimOffsets(sc)
-		if b.h.Now() < sweepAt {
+		if b.h.Now() < sweepAt && !host.Buggify(b.h, "broker.collect.sweep") {
 			continue
 		}
 		sweepAt = b.h.Now().Add(b.cfg.Collect.Sweep)
@@ -46,6 +47,7 @@ func (b *Broker) collect(sc *host.Scope) error {
 		if err != nil && sc.Err() == nil {
 			b.h.Log().Warn("sweep the object store", "error", err)
 		} else if swept.Deleted > 0 {
+			probe.Hit(probe.BrokerSweptGarbage)
 			b.h.Log().Info("swept the object store", "listed", swept.Listed, "deleted", swept.Deleted)
 		}
 	}
@@ -81,7 +83,7 @@ func (b *Broker) deleteDestroyed(sc *host.Scope) error {
 			return fmt.Errorf("delete object %s: %w", d.ID, err)
 		}
 		done = append(done, &metadatapb.ObjectID{Broker: d.ID.Broker, Epoch: d.ID.Epoch, Seq: d.ID.Seq})
-		if len(done) == forgetBatch {
+		if len(done) == b.atMost(forgetBatch, "broker.collect.forget") {
 			break
 		}
 	}

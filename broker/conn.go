@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // answersMax bounds the requests of one connection that wait for their answers; past it the connection is
@@ -44,9 +45,12 @@ func (b *Broker) serve(_ *host.Scope, nc host.Conn) {
 	c.mu.Init(b.h)
 	c.answers.Init(b.h, answersMax/2) // as many again are in the responder's hands
 	c.sc, c.cancel = b.root.Child(0)  // not of the reader's, which ends before the last answers have left
-	c.in.init(nc, &b.buffers, c.arm, c.disarm)
+	c.in.init(b.h, nc, &b.buffers, c.arm, c.disarm)
 	b.addConn(c)
 	defer func() {
+		if c.answers.Len() > 0 {
+			probe.Hit(probe.BrokerAnswersPending)
+		}
 		c.in.close()
 		c.answers.Close()
 		if !c.started {
@@ -79,6 +83,9 @@ func (c *conn) enqueue(call *call) error {
 	if !c.started {
 		c.started = true
 		c.b.h.Go(c.b.root, "broker.respond", func(sc *host.Scope) { c.respond() })
+	}
+	if c.answers.Len() >= answersMax/2 {
+		probe.Hit(probe.BrokerAnswersFull)
 	}
 	if err := c.answers.Push(c.sc, call); err != nil {
 		return err

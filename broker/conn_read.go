@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 // intake is what a connection reads through: a small buffer of its own while it is quiet, a larger one lent
 // by the broker while it sends more than fits, so that a small request costs one read or less.
 type intake struct {
+	h      host.Host
 	nc     host.Conn
 	arm    func() // bounds the next read; called in the middle of a request
 	disarm func() // lifts the bound; called between two requests
@@ -34,8 +36,8 @@ type intake struct {
 	small  [connReadBytes]byte
 }
 
-func (r *intake) init(nc host.Conn, from *buffers, arm, disarm func()) {
-	r.nc, r.from, r.arm, r.disarm = nc, from, arm, disarm
+func (r *intake) init(h host.Host, nc host.Conn, from *buffers, arm, disarm func()) {
+	r.h, r.nc, r.from, r.arm, r.disarm = h, nc, from, arm, disarm
 	r.buf = r.small[:]
 }
 
@@ -95,7 +97,11 @@ func (r *intake) more() error {
 	}
 	r.hi = copy(r.buf, r.buf[r.lo:r.hi])
 	r.lo = 0
-	n, err := r.nc.Read(r.buf[r.hi:])
+	room := r.buf[r.hi:]
+	if host.Buggify(r.h, "broker.conn.short-read") {
+		room = room[:1]
+	}
+	n, err := r.nc.Read(room)
 	if n == 0 && err != nil {
 		return err
 	}
@@ -128,6 +134,9 @@ func (r *intake) giveBack() {
 // read takes requests off the wire until the connection or its scope ends.
 func (c *conn) read() error {
 	for {
+		if c.in.lo == c.in.hi && host.Buggify(c.b.h, "broker.conn.idle") {
+			return nil // as if it had been idle for too long
+		}
 		head, err := c.in.peek(4 + requestBytesMin)
 		if err != nil {
 			return err
@@ -147,7 +156,8 @@ func (c *conn) read() error {
 		if err := c.in.await(4 + int(size)); err != nil {
 			return halfRead(err, size)
 		}
-		if err := c.b.requestMemory.Acquire(c.sc, size); err != nil {
+		c.b.dawdle(c.sc, "broker.conn.admission")
+		if err := c.b.admit(c.sc, size); err != nil {
 			return err
 		}
 		if err := c.take(key, int(size)); err != nil {
@@ -157,12 +167,22 @@ func (c *conn) read() error {
 	}
 }
 
+// admit takes a request's memory.
+func (b *Broker) admit(sc *host.Scope, size int64) error {
+	if b.requestMemory.TryAcquire(size) {
+		return nil
+	}
+	probe.Hit(probe.BrokerMemoryWaited)
+	return b.requestMemory.Acquire(sc, size)
+}
+
 // halfRead explains a connection that ended in the middle of a request of size bytes.
 func halfRead(err error, size int64) error {
 	switch {
 	case errors.Is(err, host.ErrTimeout):
 		return hangUp("the client paused for 10 s in the middle of a request of %d bytes", size)
 	case errors.Is(err, io.EOF):
+		probe.Hit(probe.BrokerHalfRequest)
 		return hangUp("the client left in the middle of a request of %d bytes", size)
 	}
 	return err

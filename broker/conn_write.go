@@ -97,7 +97,8 @@ func (c *conn) answer(call *call) bool {
 	for _, p := range r.bufs {
 		c.out.joined = append(c.out.gathered(c.b), p...)
 	}
-	if len(c.out.joined) > outBytes-joinedMax || len(c.out.calls) >= answersMax {
+	full := len(c.out.joined) > outBytes-joinedMax || len(c.out.calls) >= answersMax
+	if full || host.Buggify(c.b.h, "broker.conn.flush") {
 		return c.flush(nil)
 	}
 	return true

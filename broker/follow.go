@@ -47,6 +47,7 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 		index, _ = s.Index()
 		list = seeTopics(s)
 	})
+	b.dawdle(sc, "broker.follow.late")
 	old := b.allTopics()
 	next := make([]*topic, 0, len(list))
 	var openings []*part
@@ -169,7 +170,7 @@ const openingTasks = 64
 // openParts opens the ranges of new parts, many at a time.
 func (b *Broker) openParts(sc *host.Scope, parts []*part) error {
 	for len(parts) > 0 {
-		n := min(len(parts), openingTasks)
+		n := min(len(parts), b.atMost(openingTasks, "broker.follow.open"))
 		g := host.NewGroup(b.h, sc)
 		for _, p := range parts[:n] {
 			g.Go("broker.open", p.open)
@@ -199,6 +200,7 @@ func (b *Broker) followDeleting(sc *host.Scope, list []*topic) error {
 		}
 		for i := range t.parts {
 			if p := t.parts[i].part; p != nil {
+				p.noteDeleted()
 				p.close(codeUnknownTopicOrPartition)
 				p.stream.Close()
 			}

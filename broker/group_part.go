@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/stream"
 )
 
@@ -174,6 +175,10 @@ func (g *groupPart) carryOut() {
 func (g *groupPart) run(sc *host.Scope) {
 	defer g.finished.Complete(struct{}{}, nil)
 	for {
+		if host.Buggify(g.b.h, "broker.group.tick") {
+			g.tickAll()
+		}
+		g.b.dawdle(sc, "broker.group.late")
 		drafts, until, stopped := g.due()
 		if stopped {
 			return
@@ -213,6 +218,16 @@ func (g *groupPart) due() ([]*groupDraft, host.Time, bool) {
 	return drafts, until, g.stopped
 }
 
+// tickAll lets every group look at its time limits, which is right at any moment.
+func (g *groupPart) tickAll() {
+	g.act(func(c *group.Coordinator, now group.Now, out []group.Effect) []group.Effect {
+		for _, id := range c.Store().Groups() {
+			out = c.Step(now, id, group.Tick{}, out)
+		}
+		return out
+	})
+}
+
 // stop ends the part: everyone who waits hears NotCoordinator.
 func (g *groupPart) stop() {
 	g.mu.Lock()
@@ -221,6 +236,9 @@ func (g *groupPart) stop() {
 		return
 	}
 	g.stopped = true
+	if len(g.waiting) > 0 {
+		probe.Hit(probe.BrokerGroupStopped)
+	}
 	g.effects = g.coord.Stop(g.effects[:0])
 	g.carryOut()
 	g.quiet.Broadcast()

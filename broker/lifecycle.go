@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 	"github.com/weirmq/weir/wal"
@@ -43,6 +44,7 @@ func (b *Broker) Advertised() string {
 func (b *Broker) walDied(err error) {
 	b.h.Go(b.root, "broker.rescue", func(sc *host.Scope) {
 		if b.appliedIndex() == 0 {
+			probe.Hit(probe.BrokerDiedStarting)
 			// It died while the broker was starting. This run has acknowledged nothing, and what earlier ones
 			// did is for the next start to recover: here it may not be known yet, let alone closed.
 			b.fail(err)
@@ -56,6 +58,8 @@ func (b *Broker) walDied(err error) {
 		}
 		if e != nil {
 			b.h.Log().Error("upload what the dead WAL had acknowledged", "error", e)
+		} else {
+			probe.Hit(probe.BrokerRescued)
 		}
 		b.fail(err)
 	})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirmq/weir/broker/partition"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
 )
@@ -58,9 +59,19 @@ func (p *part) close(code Code) {
 	p.log.Fail()
 	p.wakeLocked()
 	for _, d := range p.dups {
+		probe.Hit(probe.BrokerDuplicateLost)
 		d.lose(errOriginalInFlight)
 	}
 	p.dups = nil
+}
+
+// noteDeleted marks a deletion that overtakes an append.
+func (p *part) noteDeleted() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed == codeNone && p.log.HighWatermark() < p.log.LogEnd() {
+		probe.Hit(probe.BrokerDeleteInFlight)
+	}
 }
 
 // errOriginalInFlight is why a duplicate's outcome is unknown: no error may be answered for records that may

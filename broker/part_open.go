@@ -7,6 +7,7 @@ import (
 	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/broker/partition"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
 )
@@ -17,6 +18,7 @@ import (
 func (p *part) open(sc *host.Scope) error {
 	err := p.openRange(sc)
 	if unreadable(err) {
+		probe.Hit(probe.BrokerPartBroken)
 		p.broken = err.Error()
 		p.b.h.Log().Error("a partition is offline", "topic", p.name, "partition", p.index, "why", p.broken)
 		return nil

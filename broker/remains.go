@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
 )
@@ -49,6 +50,7 @@ func (f *fetchCall) fetchRemains(sc *host.Scope, t *topic, want *kmsg.FetchReque
 		out.code, f.failed = codeOffsetOutOfRange, true
 		return nil
 	}
+	probe.Hit(probe.BrokerFetchRemains)
 	out.highWatermark, out.lastStable, out.logStart = r.end, r.end, r.logStart
 	if budget <= 0 && f.bytes > 0 {
 		return nil

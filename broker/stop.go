@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/stream"
 )
 
@@ -59,6 +60,7 @@ func (b *Broker) flush(sc *host.Scope) error {
 		err = b.engine.Flush(sc)
 	}
 	if errors.Is(err, host.ErrTimeout) {
+		probe.Hit(probe.BrokerStopGaveUp)
 		return fmt.Errorf("upload within %s: %w; the records stay in the WAL and the next start uploads them", flushMax, err)
 	}
 	return err

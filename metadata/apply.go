@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
 
@@ -126,7 +127,20 @@ func (s *State) initCluster(c *metadatapb.InitCluster) *metadatapb.Result {
 }
 
 func refuse(why metadatapb.Refusal, format string, args ...any) *metadatapb.Result {
+	if p := rareRefusals[why]; p != nil {
+		probe.Hit(p)
+	}
 	return &metadatapb.Result{Refusal: why, Detail: fmt.Sprintf(format, args...)}
+}
+
+// rareRefusals are those that few runs see.
+var rareRefusals = map[metadatapb.Refusal]*probe.Point{
+	metadatapb.Refusal_REFUSAL_TERM:         probe.MetadataStaleTerm,
+	metadatapb.Refusal_REFUSAL_FENCED:       probe.MetadataFenced,
+	metadatapb.Refusal_REFUSAL_LOW_SEQUENCE: probe.MetadataLowSequence,
+	metadatapb.Refusal_REFUSAL_TOPIC_EXISTS: probe.MetadataTopicExists,
+	metadatapb.Refusal_REFUSAL_DELETING:     probe.MetadataDeleting,
+	metadatapb.Refusal_REFUSAL_HOLE:         probe.MetadataHoleSealed,
 }
 
 func invalid(format string, args ...any) *metadatapb.Result {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
 
@@ -18,6 +19,7 @@ func (s *State) commitObject(c *metadatapb.CommitObject, ms int64) *metadatapb.R
 		if o.size != c.GetSize() || o.crc != c.GetCrc() || int(o.entries) != len(c.GetEntries()) {
 			return refuse(metadatapb.Refusal_REFUSAL_KEY_REUSED, "key %s is known with other content", id)
 		}
+		probe.Hit(probe.MetadataKnownKey)
 		return o.answer()
 	}
 	w, refused := s.holding(c.GetWal(), c.GetBroker(), c.GetEpoch())
@@ -30,7 +32,9 @@ func (s *State) commitObject(c *metadatapb.CommitObject, ms int64) *metadatapb.R
 	}
 	b := s.brokers[id.Broker]
 	spent := b.spent.has(id.Seq)
-	if !spent {
+	if spent {
+		probe.Hit(probe.MetadataSpentKey)
+	} else {
 		if refused := fresh(b, id.Seq); refused != nil {
 			return refused
 		}
@@ -46,9 +50,19 @@ func (s *State) commitObject(c *metadatapb.CommitObject, ms int64) *metadatapb.R
 			continue
 		}
 		verdicts[i] = s.judgeEntry(p, e)
+		if r := rareVerdicts[verdicts[i]]; r != nil {
+			probe.Hit(r)
+		}
 	}
 	s.settleCommit(p, c, verdicts, ms)
 	return &metadatapb.Result{Body: &metadatapb.Result_Commit{Commit: &metadatapb.CommitResult{Verdicts: verdicts}}}
+}
+
+// rareVerdicts are those that few runs see.
+var rareVerdicts = map[metadatapb.Verdict]*probe.Point{
+	metadatapb.Verdict_VERDICT_ALREADY: probe.MetadataAlready,
+	metadatapb.Verdict_VERDICT_GONE:    probe.MetadataGone,
+	metadatapb.Verdict_VERDICT_REFUSED: probe.MetadataRefused,
 }
 
 // fresh refuses a sequence that b has given up, used, or can never use.
@@ -127,6 +141,9 @@ func (s *State) acceptData(p *pending, st *stream, r *rng, e *metadatapb.CommitE
 	invariant.Check(end > r.committed, invariant.CommitContiguous,
 		"stream %d epoch %d committed %d, then %d", st.id, r.epoch, r.committed, end)
 	r.committed = end
+	if !data {
+		probe.Hit(probe.MetadataCommitTrimmed)
+	}
 	if data {
 		r.refs = append(r.refs, ref{from, end, e.GetMaxTimestamp(), p.id})
 		p.live = append(p.live, streamCount{st.id, 1})
@@ -143,6 +160,7 @@ func (s *State) acceptCheckpoint(p *pending, st *stream, r *rng, e *metadatapb.C
 	if !e.GetCheckpoint() || e.GetStart() != at || at != r.committed || r.checkpointAt == at {
 		return false
 	}
+	probe.Hit(probe.MetadataCheckpointAlone)
 	p.replace(st, r, at)
 	return true
 }
@@ -234,6 +252,7 @@ func (s *State) raiseLow(c *metadatapb.RaiseLow) *metadatapb.Result {
 		return invalid("sequence %d is out of range", c.GetSeq())
 	}
 	if c.GetSeq() > b.low {
+		probe.Hit(probe.MetadataRaised)
 		b.low = c.GetSeq()
 		b.spent = b.spent.below(b.low)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
 
@@ -47,6 +48,7 @@ func (s *State) markHole(c *metadatapb.MarkHole) *metadatapb.Result {
 		return refuse(metadatapb.Refusal_REFUSAL_NO_HOLE, "nothing of stream %d epoch %d from %d to %d is owed",
 			st.id, r.epoch, c.GetFrom(), c.GetTo())
 	}
+	probe.Hit(probe.MetadataHole)
 	return s.addHole(st, &hole{epoch: r.epoch, wal: w.id, from: from, to: to, why: c.GetWhy()})
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
 
@@ -191,6 +192,7 @@ func (s *State) sealEntry(w *wal, e *metadatapb.SealEntry) *metadatapb.SealedEnt
 	out := &metadatapb.SealedEntry{Stream: e.GetStream(), LeaderEpoch: e.GetLeaderEpoch(), End: -1}
 	st, refused := s.streamOf(e.GetStream())
 	if refused != nil {
+		probe.Hit(probe.MetadataDeletedSealed)
 		out.Skipped = refused.GetRefusal()
 		return out
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
 
@@ -38,6 +39,7 @@ func (s *State) raiseStart(st *stream, offset int64, ms int64) {
 		}
 		n := 0
 		for n < len(r.refs) && r.refs[n].end <= offset {
+			probe.Hit(probe.MetadataTrimmedObject)
 			s.unref(r.refs[n].object, st.id, ms)
 			n++
 		}
@@ -65,6 +67,7 @@ func (s *State) shed(st *stream, ms int64) {
 			break
 		}
 		if r.checkpointAt >= 0 {
+			probe.Hit(probe.MetadataShed)
 			s.unref(r.checkpoint, st.id, ms)
 		}
 		s.drop(st)

@@ -99,6 +99,9 @@ func (s *retrying) call(sc *host.Scope, op Op, key string, do func(*host.Scope) 
 			return s.ended(op, key, attempt, end, cause)
 		}
 		pause := max(s.pause(attempt), s.wish(err))
+		if host.Buggify(s.h, "objectstore.retry.long") {
+			pause = s.policy.Max
+		}
 		if mutant.On(mutant.RetryWithoutBackoff) {
 			pause = 0
 		}

@@ -1,6 +1,9 @@
 package group
 
-import "github.com/weirmq/weir/internal/mutant"
+import (
+	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
+)
 
 func (g *machine) onCommit(e Commit) {
 	kinds := make([]Kind, len(e.Offsets))
@@ -54,10 +57,13 @@ func (g *machine) validateCommit(e Commit) Kind {
 	m, k := g.find(e.MemberID, e.InstanceID)
 	switch {
 	case k != OK:
+		probe.Hit(probe.GroupUnknownMember)
 		return k
 	case e.Generation != g.generation:
+		probe.Hit(probe.GroupStaleGeneration)
 		return IllegalGeneration
 	case g.state == CompletingRebalance:
+		probe.Hit(probe.GroupCommitBetween)
 		return RebalanceInProgress
 	}
 	g.heard(m)
@@ -91,6 +97,7 @@ func (g *machine) onDelete(e Delete) {
 // die stores the end of an empty group. Until that is durable requests are told to come back: they may
 // then found it anew.
 func (g *machine) die(then, abort func()) {
+	probe.Hit(probe.GroupDied)
 	g.state = Dead
 	g.promised = nil
 	g.persist(encodeDeleted(g.id), then, abort)

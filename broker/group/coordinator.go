@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // Coordinator is all groups of one coordinator partition.
@@ -21,6 +22,7 @@ func NewCoordinator(now Now, cfg Config, store *Store, out []Effect) (*Coordinat
 	c := &Coordinator{cfg: cfg, store: store, groups: map[string]*machine{}, records: map[string][][]byte{}}
 	for _, id := range store.Groups() {
 		if m := store.groups[id].membership; m != nil && len(m.Members) > 0 {
+			probe.Hit(probe.GroupRevived)
 			g := c.live(id)
 			g.now, g.out = now, out
 			for _, x := range g.members {

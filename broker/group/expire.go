@@ -1,5 +1,7 @@
 package group
 
+import "github.com/weirmq/weir/internal/probe"
+
 // Expire drops offsets of groups without members that are older than the retention, and groups that have
 // no offsets left. It is called now and then, say each ten minutes.
 func (c *Coordinator) Expire(now Now, out []Effect) []Effect {
@@ -20,6 +22,9 @@ func (c *Coordinator) Expire(now Now, out []Effect) []Effect {
 			if max(o.Committed, since) <= horizon {
 				old = append(old, Part{o.Topic, o.Partition})
 			}
+		}
+		if len(old) > 0 {
+			probe.Hit(probe.GroupExpired)
 		}
 		switch {
 		case len(old) == len(s.offsets):

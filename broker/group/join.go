@@ -3,6 +3,8 @@ package group
 import (
 	"slices"
 	"time"
+
+	"github.com/weirmq/weir/internal/probe"
 )
 
 func failedJoin(k Kind, memberID string) JoinResult {
@@ -24,6 +26,7 @@ func (g *machine) onJoin(e Join) {
 	}
 	if e.InstanceID == "" && e.RequireKnownID {
 		// The client may have gone already; its id is kept only as long as a session.
+		probe.Hit(probe.GroupMemberIDRequired)
 		g.promised = append(g.promised, promise{e.FreshID, g.after(e.SessionTimeout)})
 		g.arm(g.after(e.SessionTimeout))
 		g.reply(e.Token, failedJoin(MemberIDRequired, e.FreshID))
@@ -129,6 +132,7 @@ func (g *machine) joinKnown(e Join) {
 }
 
 func (g *machine) rejoinUnchanged(m *member, e Join) {
+	probe.Hit(probe.GroupRejoined)
 	m.update(e)
 	g.heard(m)
 	g.reply(e.Token, g.joined(m))
@@ -165,6 +169,7 @@ func (g *machine) roster() []JoinMember {
 // replaceStatic lets a restarted static member take its old self's place under a new id, without a
 // rebalance where the group is stable and nothing changed for it.
 func (g *machine) replaceStatic(m *member, e Join) {
+	probe.Hit(probe.GroupStaticReplaced)
 	oldID := m.id
 	g.endJoin(m, failedJoin(FencedInstance, oldID))
 	g.endSync(m, SyncResult{Kind: FencedInstance})

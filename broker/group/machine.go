@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // machine is the live state of one group.
@@ -166,6 +167,7 @@ func (g *machine) remove(m *member) {
 	if g.leader == m.id {
 		g.leader = ""
 		if len(g.members) > 0 {
+			probe.Hit(probe.GroupLeaderGone)
 			g.leader = g.members[0].id
 		}
 	}

@@ -1,5 +1,7 @@
 package group
 
+import "github.com/weirmq/weir/internal/probe"
+
 // rebalanceOrComplete starts a join phase, or ends the one under way if nobody is missing.
 func (g *machine) rebalanceOrComplete() {
 	switch g.state {
@@ -58,6 +60,7 @@ func (g *machine) completeIfAllJoined() {
 func (g *machine) joinPhaseOver() {
 	if g.initial && g.grew && g.extension > 0 {
 		d := min(g.cfg.InitialDelay, g.extension)
+		probe.Hit(probe.GroupExtended)
 		g.extension -= d
 		g.grew = false
 		g.joinEnds = g.after(d)
@@ -72,6 +75,7 @@ func (g *machine) complete() {
 	g.joinEnds, g.initial = 0, false
 	for i := 0; i < len(g.members); {
 		if m := g.members[i]; !m.join.on && m.instance == "" {
+			probe.Hit(probe.GroupMissingMember)
 			g.remove(m)
 			continue
 		}

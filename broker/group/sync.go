@@ -1,6 +1,10 @@
 package group
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/weirmq/weir/internal/probe"
+)
 
 func (g *machine) onSync(e Sync) {
 	m, k := g.validateSync(e)
@@ -66,6 +70,7 @@ func (g *machine) assign(as []Assignment) {
 	g.assigning = true
 	g.persist(record, func() {
 		if g.state != CompletingRebalance || g.generation != generation {
+			probe.Hit(probe.GroupAssignmentStale)
 			return
 		}
 		g.state, g.assigning = Stable, false

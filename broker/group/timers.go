@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 func (g *machine) after(d time.Duration) host.Time { return g.now.Time + host.Time(d) }
@@ -47,6 +48,9 @@ func (g *machine) due(t host.Time) bool { return t != 0 && t <= g.now.Time }
 func (g *machine) expirePromises() {
 	n := len(g.promised)
 	g.promised = slices.DeleteFunc(g.promised, func(p promise) bool { return g.due(p.expires) })
+	if len(g.promised) < n {
+		probe.Hit(probe.GroupPromiseExpired)
+	}
 	if len(g.promised) < n && g.state == PreparingRebalance {
 		g.completeIfAllJoined()
 	}
@@ -64,6 +68,7 @@ func (g *machine) expireMembers() {
 		}
 	}
 	for _, m := range gone {
+		probe.Hit(probe.GroupSessionEnded)
 		g.remove(m)
 	}
 	if len(gone) > 0 {
@@ -81,6 +86,7 @@ func (g *machine) syncPhaseOver() {
 		}
 	}
 	for _, m := range gone {
+		probe.Hit(probe.GroupNeverSynced)
 		g.remove(m)
 	}
 	if len(gone) > 0 {

@@ -6,6 +6,7 @@ import (
 	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // Log is one partition as its leader sees it, at one leader epoch.
@@ -92,6 +93,7 @@ func (l *Log) Check(b batch.Batch) (Decision, error) {
 		return Decision{}, fmt.Errorf("append at offset %d: %w", l.state.end, ErrClosed)
 	}
 	if b.Transactional() {
+		probe.Hit(probe.PartitionTransaction)
 		return Decision{}, fmt.Errorf("append for producer %d: %w", b.ProducerID(), ErrTransaction)
 	}
 	d := Decision{Base: l.state.end, End: l.state.end + int64(b.LastOffsetDelta()) + 1, LogAppendTime: -1}
@@ -137,6 +139,9 @@ func (l *Log) Durable(end int64) bool {
 	if !invariant.Holds(end <= l.state.end, invariant.AckedDurable) {
 		invariant.Fail(invariant.AckedDurable, "durable to %d, log end offset %d", end, l.state.end)
 	}
+	if l.closed {
+		probe.Hit(probe.PartitionLateDurable)
+	}
 	if l.closed || end <= l.hw {
 		return false
 	}
@@ -172,8 +177,10 @@ func (l *Log) CheckLeaderEpoch(current int32) error {
 	case current < 0 || current == l.epoch:
 		return nil
 	case current < l.epoch:
+		probe.Hit(probe.PartitionFencedReader)
 		return fmt.Errorf("leader epoch %d, partition at %d: %w", current, l.epoch, ErrFencedLeaderEpoch)
 	}
+	probe.Hit(probe.PartitionNewerReader)
 	return fmt.Errorf("leader epoch %d, partition at %d: %w", current, l.epoch, ErrUnknownLeaderEpoch)
 }
 

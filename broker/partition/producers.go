@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 const (
@@ -53,6 +54,9 @@ func (p *producer) find(b batch.Batch) (appended, bool) {
 	}
 	for _, a := range p.batches[from:p.n] {
 		if a.sequence == b.BaseSequence() && a.count == b.LastOffsetDelta()+1 {
+			if a != p.batches[p.n-1] {
+				probe.Hit(probe.PartitionOldDuplicate)
+			}
 			return a, true
 		}
 	}
@@ -69,12 +73,14 @@ func (p *producer) admits(b batch.Batch) error {
 	want := int32(0) // of a new epoch, or after a marker
 	switch {
 	case epoch < p.epoch:
+		probe.Hit(probe.PartitionOldEpoch)
 		return fmt.Errorf("append for producer %d at epoch %d, last was %d: %w",
 			p.id, epoch, p.epoch, ErrProducerEpoch)
 	case epoch == p.epoch && p.n > 0:
 		want = batch.AddSequence(p.batches[p.n-1].lastSequence(), 1)
 	}
 	if seq != want {
+		probe.Hit(probe.PartitionGap)
 		return fmt.Errorf("append for producer %d epoch %d at sequence %d, want %d: %w",
 			p.id, epoch, seq, want, ErrOutOfOrderSequence)
 	}
@@ -83,8 +89,11 @@ func (p *producer) admits(b batch.Batch) error {
 
 // note records a batch that is in the log. It never refuses: the log is right.
 func (p *producer) note(b batch.Batch) {
-	if b.ProducerEpoch() != p.epoch || p.admits(b) != nil {
-		p.n = 0 // a new epoch, or one that was forgotten and came back
+	if b.ProducerEpoch() != p.epoch {
+		probe.Hit(probe.PartitionNewEpoch)
+		p.n = 0
+	} else if p.admits(b) != nil {
+		p.n = 0 // forgotten, and came back
 	}
 	p.epoch = b.ProducerEpoch()
 	if p.n == window {
@@ -138,6 +147,7 @@ func (t *producers) note(b batch.Batch) {
 func (t *producers) forget() bool {
 	for p := t.oldest; p != nil; p = p.newer {
 		if p.txnFirst == noOffset {
+			probe.Hit(probe.PartitionForgotten)
 			t.unlink(p)
 			delete(t.byID, p.id)
 			return true

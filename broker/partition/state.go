@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/broker/batch"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // State is what the batches of a log tell, up to and excluding offset End.
@@ -85,6 +86,9 @@ func (s *State) ApplyAll(data []byte) error {
 func (s *State) SkipTo(offset int64) error {
 	if offset < s.end {
 		return fmt.Errorf("skip to offset %d with state at %d: %w", offset, s.end, ErrOrder)
+	}
+	if s.end > 0 && offset > s.end {
+		probe.Hit(probe.PartitionSkipped)
 	}
 	s.end = offset
 	return nil

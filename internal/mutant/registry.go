@@ -94,7 +94,7 @@ func All() []Bug {
 		{DamageIsTear, "wal", "rule 17", "a damaged frame is dropped as if it had been torn"},
 		{UseBeforeSync, "wal", "rule 18", "what a scan read is used before it is synced"},
 		{DuplicateEarly, "broker", "rule 29", "a duplicate is answered before its original is durable"},
-		{FailedAppendStaysOpen, "broker", "rule 30", "a partition goes on after a failed append, and answers it as refused"},
+		{FailedAppendStaysOpen, "broker", "rule 30", "a failed append is answered as refused, and its partition goes on"},
 		{EntryDecidesAnother, "metadata", "rule 31", "one entry of a deleted stream makes the whole commit gone"},
 		{UploadUndurable, "stream", "rule 32", "records are uploaded before they are durable"},
 		{TrimPastUndischarged, "stream", "rule 33", "the trim position passes the first frame that still needs the WAL"},
