@@ -99,7 +99,7 @@ var testLibraries = map[string][]string{
 	"github.com/stretchr/testify":       {"*"},
 	"pgregory.net/rapid":                {"*"},
 	"github.com/klauspost/compress":     {"broker", "broker/partition", "node", "sim/workload"},
-	"github.com/twmb/franz-go/pkg/kmsg": {"node", "broker/batch", "crashtest"},
+	"github.com/twmb/franz-go/pkg/kmsg": {"node", "broker/batch", "crashtest", "fsck"},
 	"github.com/twmb/franz-go/pkg/kgo":  {"broker", "node", "sim/workload", "crashtest"},
 	"github.com/twmb/franz-go/pkg/kadm": {"broker", "node", "sim/workload", "crashtest"},
 	"github.com/twmb/franz-go/pkg/kerr": {"crashtest"},
