@@ -88,6 +88,8 @@ type Op struct {
 	LastStable    int64 `json:"-"`
 	// ReadCommitted is a fetch's isolation level.
 	ReadCommitted bool `json:"read_committed,omitempty"`
+	// LeaderEpoch is what a ListEnd's answer told; 0: nothing.
+	LeaderEpoch int32 `json:"leader_epoch,omitempty"`
 	// Session numbers the stretches in which a consumer reads on: from one fetch of a
 	// client to its next of the same partition and session, each record comes once and
 	// in order. A new one begins with every Assign and every seek. 0: no session, the
@@ -117,6 +119,12 @@ type Op struct {
 // Span is the offsets from From up to, and without, To.
 type Span struct{ From, To int64 }
 
+// EpochStart is the first offset that was appended in a leader epoch.
+type EpochStart struct {
+	Epoch int32
+	From  int64
+}
+
 // Log is a partition as it was read back at the end: Values[i] is at offset
 // Start+i, zero where an offset holds no record of a client.
 type Log struct {
@@ -124,6 +132,9 @@ type Log struct {
 	Start  int64   `json:"start"` // log start offset
 	Values []Value `json:"log"`
 
+	// Epochs are the leader epochs of the records, by their first offsets, ascending.
+	// Empty: not known, and not judged.
+	Epochs []EpochStart `json:"epochs,omitempty"`
 	// Offline are offsets that weir itself reports as damaged. They excuse what is
 	// missing there, and nothing else, where the History is Beyond the promise.
 	Offline []Span `json:"offline,omitempty"`

@@ -56,6 +56,8 @@ func sample2() *History {
 		at(TxnEnd, Op{Txn: 5, Abort: true}),
 	)
 	h.Logs[0].Offline = []Span{{5, 9}}
+	h.Ops[4].LeaderEpoch = 3
+	h.Logs[0].Epochs = []EpochStart{{2, 0}, {3, 1}}
 	h.DurableAt = []Durable{{a(1), 3}, {a(2), 4}}
 	h.Recoveries = []int64{15}
 	h.Beyond = true

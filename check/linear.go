@@ -2,28 +2,27 @@ package check
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/anishathalye/porcupine"
 )
 
-// Limits of one search. porcupine keeps a bit set of a window's operations for
-// each state it has seen, so memory grows with the square of the window.
+// windowTimeMax bounds one search. A search that runs out of it is a failure.
 const (
-	windowOpsMax   = 10_000
 	windowTimeMax  = 30 * time.Second
 	unknownClients = 1 << 20 // porcupine wants operations that never returned on clients of their own
 )
 
 // Linear judges each partition's resolved history with porcupine: a log is a
-// register that only grows, its state the next offset and a hash over everything
-// before it. It decides nothing that Sweep does not, by other means: a mistake in
-// one shows in the other.
+// register that only grows. Its state is the next offset, a hash over everything
+// before it, the leader epoch, and each producer's epoch and last five batches. It
+// decides nothing that Sweep does not, by other means: a mistake in one shows in the
+// other.
 //
-// A long history is cut along the log, each window starting from the state that
-// the final log gives; the order of operations across a cut is Sweep's to judge.
+// A long history is cut into windows, each starting from the state that the final
+// log gives. See windows for where; the order of operations across a cut that is not
+// quiet is Sweep's to judge.
 func Linear(h *History) *Verdict {
 	v := &Verdict{}
 	x := buildIndex(h, &Verdict{})
@@ -33,50 +32,13 @@ func Linear(h *History) *Verdict {
 	return v
 }
 
-// logState is the state of the model. It is compared with ==.
-type logState struct {
-	next int64
-	hash uint64
-}
-
-// chain extends the hash of a log by one record (splitmix64 over the running sum).
-func chain(hash uint64, value Value) uint64 {
-	z := hash + 0x9e3779b97f4a7c15 + uint64(value)
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
-// logOp is one operation of the model: an append of values, or a read.
-type logOp struct {
-	append bool
-	base   int64
-	values []Value
-	end    int64  // of a read: it saw the log up to here
-	exact  bool   // … and no further (ListEnd)
-	hash   uint64 // … with this content
-}
-
-// step is the log as a state machine. It is pure.
-func (op *logOp) step(s logState, prefix func(int64) uint64) (bool, logState) {
-	if !op.append {
-		fits := s.next == op.end || s.next > op.end && !op.exact
-		return fits && op.hash == prefix(op.end), s
-	}
-	if s.next != op.base {
-		return false, s
-	}
-	for _, value := range op.values {
-		s.hash = chain(s.hash, value)
-	}
-	s.next += int64(len(op.values))
-	return s.hash == prefix(s.next), s
-}
-
 // linearizer prepares one partition for porcupine.
 type linearizer struct {
+	x      *index
+	n      int // of the partition
 	log    *Log
-	hashes []uint64 // of the first i records of log
+	values []Value  // of the log, and of a damaged tail that is excused
+	hashes []uint64 // of the first i of values
 	ops    []positioned
 }
 
@@ -87,8 +49,9 @@ type positioned struct {
 
 func (x *index) linear(n int, v *Verdict) {
 	p := &x.parts[n]
-	l := linearizer{log: p.log, hashes: make([]uint64, len(p.log.Values)+1)}
-	for i, value := range p.log.Values {
+	l := linearizer{x: x, n: n, log: p.log, values: x.withTail(p)}
+	l.hashes = make([]uint64, len(l.values)+1)
+	for i, value := range l.values {
 		l.hashes[i+1] = chain(l.hashes[i], value)
 	}
 	l.appends(x.h, x.resolve(n))
@@ -105,10 +68,44 @@ func (x *index) linear(n int, v *Verdict) {
 // prefix is the hash of the final log below an offset. Beyond its end no state is
 // right, and the number returned equals no hash but by chance.
 func (l *linearizer) prefix(offset int64) uint64 {
-	if offset < l.log.Start || offset > l.log.End() {
+	if offset < l.log.Start || offset > l.end() {
 		return ^uint64(offset)
 	}
 	return l.hashes[offset-l.log.Start]
+}
+
+// withTail is the log with a zero for each offset above its end that is excused as damaged and was given out.
+func (x *index) withTail(p *part) []Value {
+	if !x.h.Beyond || len(p.log.Offline) == 0 {
+		return p.log.Values
+	}
+	end, records := p.log.End(), int64(0)
+	for _, i := range p.ops {
+		if op := &x.h.Ops[i]; op.Outcome == OK && op.Kind == Produce {
+			end, records = max(end, op.Offset+int64(len(op.Values))), records+int64(len(op.Values))
+		}
+	}
+	tail := end - p.log.End()
+	if tail <= 0 || tail > records || !x.offline(p.log, p.log.End(), end) {
+		return p.log.Values
+	}
+	return append(slices.Clone(p.log.Values), make([]Value, tail)...)
+}
+
+func (l *linearizer) end() int64 { return l.log.Start + int64(len(l.values)) }
+
+// kept is what the final log has of values from an offset on: zero where one is excused.
+func (l *linearizer) kept(base int64, values []Value) []Value {
+	if len(l.log.Offline) == 0 {
+		return values
+	}
+	values = slices.Clone(values)
+	for i := range values {
+		if l.x.excused(l.n, base+int64(i)) {
+			values[i] = 0
+		}
+	}
+	return values
 }
 
 // appends adds the settled produces, and one append for each stretch of the log
@@ -121,20 +118,37 @@ func (l *linearizer) appends(h *History, appends []Append) {
 		}
 		l.stretch(next, a.Base)
 		next = max(next, a.Base+int64(a.Count))
-		client := int(h.Ops[a.Op].Client)
-		if h.Ops[a.Op].Outcome == Unknown {
+		op := &h.Ops[a.Op]
+		client := int(op.Client)
+		if op.Outcome == Unknown {
 			client = unknownClients + a.Op
 		}
-		l.add(2*a.Base+1, client, a.Call, a.Return, &logOp{append: true, base: a.Base, values: h.Ops[a.Op].Values})
+		in := &logOp{append: true, index: a.Op, base: a.Base, values: l.kept(a.Base, op.Values), epoch: l.epochAt(a.Base)}
+		if op.Idempotent && op.NextSequence > 0 {
+			in.sequenced, in.id, in.producerEpoch, in.next = true, op.ProducerID, op.ProducerEpoch, op.NextSequence
+		}
+		l.add(2*a.Base+1, client, a.Call, a.Return, in)
 	}
-	l.stretch(next, l.log.End())
+	l.stretch(next, l.end())
 }
 
 func (l *linearizer) stretch(from, to int64) {
-	if to = min(to, l.log.End()); from < to {
-		values := l.log.Values[from-l.log.Start : to-l.log.Start]
-		l.add(2*from+1, unknownClients+len(l.ops), always, NoReturn, &logOp{append: true, base: from, values: values})
+	if to = min(to, l.end()); from < to {
+		values := l.values[from-l.log.Start : to-l.log.Start]
+		in := &logOp{append: true, index: -1, base: from, values: values}
+		l.add(2*from+1, unknownClients+len(l.ops), always, NoReturn, in)
 	}
+}
+
+// epochAt is the leader epoch of the record at an offset, 0 if it is not known.
+func (l *linearizer) epochAt(offset int64) int32 {
+	epoch := int32(0)
+	for _, e := range l.log.Epochs {
+		if e.From <= offset {
+			epoch = e.Epoch
+		}
+	}
+	return epoch
 }
 
 func (l *linearizer) read(i int, op *Op) {
@@ -145,15 +159,19 @@ func (l *linearizer) read(i int, op *Op) {
 	if end < l.log.Start {
 		return
 	}
-	in := &logOp{end: end, exact: op.Kind == ListEnd, hash: l.prefix(end)}
+	in := &logOp{index: i, end: end, exact: op.Kind == ListEnd, hash: l.prefix(end), epoch: op.LeaderEpoch}
 	if len(op.Records) > 0 && op.Records[0].Offset >= l.log.Start {
 		next := op.Records[0].Offset
 		in.hash = l.prefix(next)
 		for _, r := range op.Records {
-			for ; next < min(r.Offset, l.log.End()); next++ {
-				in.hash = chain(in.hash, 0)
+			for ; next < min(r.Offset, l.end()); next++ {
+				in.hash = chain(in.hash, l.values[next-l.log.Start])
 			}
-			in.hash = chain(in.hash, r.Value)
+			value := r.Value
+			if l.x.excused(l.n, r.Offset) {
+				value = 0
+			}
+			in.hash = chain(in.hash, value)
 			next = r.Offset + 1
 		}
 	}
@@ -165,28 +183,21 @@ func (l *linearizer) add(lo int64, client int, call, ret int64, in *logOp) {
 	l.ops = append(l.ops, positioned{lo, porcupine.Operation{ClientId: client, Input: in, Call: call, Return: ret}})
 }
 
-// judge cuts the operations into windows along the log and searches each.
+// judge searches each window.
 func (l *linearizer) judge(p Partition, v *Verdict) {
-	next := l.log.Start
-	lastCall := int64(math.MinInt64)
-	for window := range slices.Chunk(l.ops, windowOpsMax) {
-		start := logState{next, l.prefix(next)}
+	state := logState{next: l.log.Start, hash: l.prefix(l.log.Start)}
+	for _, window := range windows(l.ops) {
+		start := state
+		start.hash = l.prefix(start.next)
 		ops := make([]porcupine.Operation, len(window))
 		for i, w := range window {
-			in := w.op.Input.(*logOp)
-			if in.append {
-				next, lastCall = max(next, in.base+int64(len(in.values))), w.op.Call
-			} else if w.op.Call == always {
-				w.op.Call = min(lastCall, w.op.Return) // after the call of what it read
-			}
 			ops[i] = w.op
+			if in := w.op.Input.(*logOp); in.append {
+				state = in.after(state)
+			}
 		}
 		v.Counts.Linearized += len(ops)
-		model := porcupine.Model{
-			Init: func() any { return start },
-			Step: func(state, input, _ any) (bool, any) { return input.(*logOp).step(state.(logState), l.prefix) },
-		}
-		switch porcupine.CheckOperationsTimeout(model, ops, windowTimeMax) {
+		switch porcupine.CheckOperationsTimeout(l.model(start), ops, windowTimeMax) {
 		case porcupine.Illegal:
 			v.add(NotLinear, p, nil, "no order explains the %d operations from offset %d on", len(ops), start.next)
 		case porcupine.Unknown:

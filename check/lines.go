@@ -24,6 +24,16 @@ func (s *Span) UnmarshalJSON(p []byte) error {
 	return pair(p, "a span has two offsets", &s.From, &s.To)
 }
 
+// MarshalJSON writes an epoch's start as [epoch, from].
+func (e EpochStart) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "[%d,%d]", e.Epoch, e.From), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (e *EpochStart) UnmarshalJSON(p []byte) error {
+	return pair(p, "an epoch has a number and an offset", &e.Epoch, &e.From)
+}
+
 // MarshalJSON writes a value's first durable time as [value, time].
 func (d Durable) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "[%d,%d]", uint64(d.Value), d.At), nil

@@ -241,11 +241,23 @@ func TestARegisterThatForgetsIsFound(t *testing.T) {
 }
 
 func BenchmarkSweep(b *testing.B) {
-	for _, n := range []int{10_000, 100_000} {
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
 		h := randomHistory(3, n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
 				Sweep(h)
+			}
+		})
+	}
+}
+
+// BenchmarkJudge is what a run of the simulator pays for its verdict.
+func BenchmarkJudge(b *testing.B) {
+	for _, n := range []int{5_000, 50_000} {
+		h := randomHistory(3, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				Judge(h, Counts{})
 			}
 		})
 	}

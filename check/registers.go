@@ -13,8 +13,8 @@ import (
 // generations and leaders of groups, topics, and producer ids.
 func Registers(h *History) *Verdict {
 	v := &Verdict{}
-	v.merge(Offsets(h))
 	groups(h, v)
+	v.merge(Offsets(h))
 	topics(h, v)
 	producers(h, v)
 	tally(h, v)
