@@ -24,6 +24,8 @@ type catalog struct {
 	lostEvery int // each so-many-th commit loses its answer; 0 = none
 	commits   int
 	holes     []stream.HoleError
+	takesNot  func(stream.HoleError) bool
+	untold    int // holes that were not taken
 	refuse    func(stream.CommitEntry) bool
 	exists    func(key string) bool
 	h         host.Host
@@ -213,6 +215,10 @@ func (c *catalog) Trim(_ *host.Scope, id stream.ID, _ stream.Epoch, offset int64
 }
 
 func (c *catalog) MarkHole(_ *host.Scope, hole stream.HoleError) error {
+	if c.takesNot != nil && c.takesNot(hole) {
+		c.untold++
+		return errors.New("not taken")
+	}
 	c.holes = append(c.holes, hole)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -75,6 +76,38 @@ func TestDamageInTheLogHolesOneRangeAndNoOther(t *testing.T) {
 		r.e.Quarantined(2, 2)
 		require.Equal(r, r.log.Durable(), r.log.Trimmed(), "until it is quarantined")
 		return r.stop(sc)
+	})
+}
+
+// TestAHoleThatMetadataDoesNotTakeHoldsNothingUp: other holes are told, other records are uploaded at their
+// usual pace, and it is told again from time to time.
+func TestAHoleThatMetadataDoesNotTakeHoldsNothingUp(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 22}, 3)
+	r.cfg.UploadAge, r.cfg.RetryMax = 100*time.Millisecond, time.Second
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		r.cat.takesNot = func(hole stream.HoleError) bool { return hole.ID == 1 }
+		r.fill(sc, 6)
+		for r.e.Evict() {
+		}
+		for _, x := range r.streams[:2] {
+			r.flipLog(x.list[3])
+			_, err := x.s.Read(sc, x.list[3].base, x.next, 1000, false)
+			require.ErrorIs(r, err, stream.ErrDamaged)
+		}
+		for range 50 {
+			require.NoError(r, r.append(sc, r.streams[2], 100, true))
+			require.NoError(r, h.Sleep(sc, 100*time.Millisecond))
+		}
+		require.NoError(r, h.Sleep(sc, time.Second))
+		require.Equal(r, []stream.ID{2}, []stream.ID{r.cat.holes[0].ID}, "the other hole is known")
+		require.Equal(r, r.streams[2].next, r.cat.streams[3].last().committed, "the other records are committed")
+		require.Less(r, r.cat.commits, 60, "and not one by one")
+		require.Greater(r, r.cat.untold, 2)
+		r.cat.takesNot = nil
+		require.NoError(r, h.Sleep(sc, 2*time.Second))
+		require.Len(r, r.cat.holes, 2)
+		return nil
 	})
 }
 

@@ -44,6 +44,7 @@ type Engine struct {
 	looked  wal.Position // newest when stream.upload last looked at a ring more than half full
 	asleep  host.Time    // when stream.upload wakes by itself; 0 = never
 	retry   bool         // a plan waits to be repeated
+	tellAt  host.Time    // no hole that metadata did not take is told again before
 	closed  bool
 	dead    error // why nothing is appended any more
 	fenced  error // why nothing is committed any more

@@ -86,20 +86,28 @@ func (e *Engine) due(now host.Time) (host.Time, bool) {
 	if e.retry || e.pending >= e.cfg.UploadBytes || e.pending > 0 && e.entries >= e.cfg.MaxEntries {
 		return 0, true
 	}
-	for _, r := range e.owing {
-		if r.hole != nil && !r.marked {
+	mark := host.Time(0) // when a hole is to be told, if one is
+	if slices.ContainsFunc(e.owing, (*rangeLog).untold) {
+		if now >= e.tellAt {
 			return 0, true
 		}
+		mark = e.tellAt
 	}
 	if e.pending == 0 {
-		return 0, false
+		return mark, false
 	}
 	if e.oldest == 0 {
 		return 0, true // found by recovery: owed ranges go first
 	}
 	at := e.oldest.Add(e.cfg.UploadAge)
+	if mark != 0 && mark < at {
+		return mark, false
+	}
 	return at, now >= at
 }
+
+// untold tells that metadata does not know of r's hole yet.
+func (r *rangeLog) untold() bool { return r.hole != nil && !r.marked }
 
 // full tells that the ring is more than half full.
 func (e *Engine) full() bool { return e.newest-min(e.newest, e.trimmed) > e.ringBytes/2 }
@@ -124,13 +132,14 @@ func (e *Engine) upload(sc *host.Scope, what scope) (bool, error) {
 		return false, err
 	}
 	defer e.uploading.Release(1)
-	if err := e.markHoles(sc); err != nil {
-		return false, e.fatal(err)
+	untold := e.markHoles(sc)
+	if errors.Is(untold, ErrFenced) {
+		return false, e.fatal(untold)
 	}
 	if e.plan == nil || mutant.On(mutant.PutTimeoutIsFailure) && !e.plan.put {
 		p, err := e.makePlan(sc, what)
 		if err != nil || p == nil {
-			return false, e.fatal(err)
+			return false, e.fatal(cmp.Or(err, untold))
 		}
 		e.setPlan(p)
 	}
@@ -301,33 +310,46 @@ func (e *Engine) refuseLocked(r *rangeLog, why error) {
 		"epoch", int32(r.epoch), "committed", r.committed, "why", why)
 }
 
-// markHoles tells metadata of new holes.
-func (e *Engine) markHoles(sc *host.Scope) error {
-	for {
-		r, hole := e.unmarked()
-		if r == nil {
-			return nil
+// markHoles tells metadata of new holes. One that it does not take keeps no other from being told, and no
+// record from being uploaded: it is told again later.
+func (e *Engine) markHoles(sc *host.Scope) (first error) {
+	for _, hole := range e.unmarked() {
+		err := e.cat.MarkHole(sc, hole)
+		if err != nil {
+			probe.Hit(probe.StreamHoleUntold)
+			first = cmp.Or(first, fmt.Errorf("stream: record a hole of stream %d: %w", hole.ID, err))
 		}
-		if err := e.cat.MarkHole(sc, hole); err != nil {
-			return fmt.Errorf("stream: record a hole of stream %d: %w", hole.ID, err)
+		if errors.Is(err, ErrFenced) || sc.Err() != nil {
+			return first
 		}
-		e.mu.Lock()
+		e.told(hole, err == nil)
+	}
+	return first
+}
+
+// told notes whether metadata knows of hole now.
+func (e *Engine) told(hole HoleError, known bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !known {
+		e.tellAt = e.h.Now().Add(e.cfg.RetryMax)
+	}
+	for _, r := range e.owing {
 		if r.hole != nil && *r.hole == hole {
-			r.marked = true
+			r.marked = r.marked || known
 		}
-		e.mu.Unlock()
 	}
 }
 
-func (e *Engine) unmarked() (*rangeLog, HoleError) {
+func (e *Engine) unmarked() (holes []HoleError) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, r := range e.owing {
-		if r.hole != nil && !r.marked {
-			return r, *r.hole
+		if r.untold() {
+			holes = append(holes, *r.hole)
 		}
 	}
-	return nil, HoleError{}
+	return holes
 }
 
 // Flush uploads and commits everything that is durable when it is called, opening states included, and
@@ -371,7 +393,7 @@ func (e *Engine) owes(target wal.Position) bool {
 		if i < len(r.entries) && r.entries[i].end() <= r.stop() && r.entries[i].at.Frame < target {
 			return true
 		}
-		if r.idleState() && r.state.Frame < target || r.hole != nil && !r.marked {
+		if r.idleState() && r.state.Frame < target || r.untold() {
 			return true
 		}
 	}

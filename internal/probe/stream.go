@@ -34,6 +34,7 @@ var (
 	// Recovery and damage.
 	StreamHoleRecovered   = define("stream.recovery finds a hole")
 	StreamHoleMet         = define("stream.read finds a hole")
+	StreamHoleUntold      = define("stream.hole that metadata does not take")
 	StreamQuarantined     = define("stream.hole quarantined")
 	StreamBeyondSeal      = define("stream.recovery drops entries beyond a sealed end")
 	StreamEndIsLogStart   = define("stream.recovery ends below the log start offset")
