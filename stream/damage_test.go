@@ -289,6 +289,30 @@ func TestStreamDeletedUnderAnUploadHurtsNobody(t *testing.T) {
 	})
 }
 
+// TestAStreamDeletedUnnoticedHoldsNothingUp: the state for its next checkpoint cannot be had any more; the
+// others are uploaded all the same, and the log is let go.
+func TestAStreamDeletedUnnoticedHoldsNothingUp(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 27}, 3)
+	r.cfg.UploadAge = 1 << 50
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		r.fill(sc, 6)
+		return nil
+	})
+	r.m.KillWith(sim.KeepUnsynced)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		delete(r.cat.streams, 1)
+		r.streams = r.streams[1:]
+		flush, cancel := sc.Child(h.Now().Add(time.Minute))
+		defer cancel()
+		require.NoError(r, r.e.Flush(flush))
+		require.NoError(r, r.verify(sc))
+		require.Equal(r, r.log.Durable(), r.log.Trimmed())
+		return r.stop(sc)
+	})
+}
+
 func TestAcceptedLossLetsTheLogGo(t *testing.T) {
 	r := newRig(t, sim.Config{Seed: 26}, 2)
 	r.do(func(h host.Host, sc *host.Scope) error {

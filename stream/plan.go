@@ -137,7 +137,12 @@ func (e *Engine) complete(sc *host.Scope, pt *part, hold *slabRun) (bool, error)
 			err = e.checkpoint(sc, pt, hold)
 		}
 	}
-	if lost(err) || errors.Is(err, errState) {
+	switch {
+	case errors.Is(err, ErrGone):
+		probe.Hit(probe.StreamGoneUnderUpload)
+		e.Drop(pt.r.st.id) // its owner may have known less of it than the log has
+		return false, nil
+	case lost(err) || errors.Is(err, errState):
 		e.refuse(pt.r, err)
 		return false, nil
 	}

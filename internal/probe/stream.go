@@ -17,6 +17,7 @@ var (
 	StreamRangeRefused    = define("stream.commit of a range refused")
 	StreamCheckpointAlone = define("stream.opening state discharged by a checkpoint alone")
 	StreamStatePins       = define("stream.opening state pins half a ring")
+	StreamGoneUnderUpload = define("stream.deleted stream met by an upload")
 	StreamPartCut         = define("stream.upload runs into damage")
 	StreamShadowRebuilt   = define("stream.shadow made anew")
 	StreamGarbageSwept    = define("stream.garbage swept")
