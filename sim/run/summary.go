@@ -31,7 +31,17 @@ type Summary struct {
 	Fired    []Fired        // sums, in the order of the first result
 	Sites    map[string]int // crashes by call site
 
-	hash []byte // of every result so far, chained
+	Verdicts Verdicts
+	Parted   int
+	Pinned   *Pinned // the first seed
+	Largest  Largest
+	PerSeed  PerSeed
+	Canary   *Canary // of the pipeline; nil = none was sent
+	Table    bool    // Write prints a line for each kind of fault
+
+	faults faultTable
+	probes probeTable
+	hash   []byte // of every result so far, chained
 }
 
 // Least is the smallest number of a seed that passed: what every seed exercised.
@@ -41,7 +51,7 @@ type Least struct {
 
 // NewSummary returns a summary of nothing.
 func NewSummary(r Range, double bool) *Summary {
-	return &Summary{Range: r, Double: double, Sites: map[string]int{}}
+	return &Summary{Range: r, Double: double, Sites: map[string]int{}, probes: probeTable{}}
 }
 
 // Add counts a result. The combined hash depends on the order of the calls.
@@ -57,6 +67,9 @@ func (s *Summary) Add(r *Result) {
 	} else {
 		s.Failed = append(s.Failed, r)
 	}
+	s.chart(r)
+	s.faults.add(r)
+	s.probes.add(r)
 	s.Events += r.Events
 	s.Virtual += r.Virtual
 	s.Ops += r.Ops
@@ -81,6 +94,35 @@ func (s *Summary) Add(r *Result) {
 	s.hash = h.Sum(nil)
 }
 
+// chart counts what charts and the verdicts' table are drawn from.
+func (s *Summary) chart(r *Result) {
+	switch {
+	case r.OK():
+		s.Verdicts.OK++
+	case r.Judged:
+		s.Verdicts.Illegal++
+	case r.Incomplete, strings.HasPrefix(r.Oracle, "history:"), r.Oracle == OracleParted:
+		s.Verdicts.Unknown++
+	default: // found before there was a history to judge
+		s.Verdicts.Illegal++
+	}
+	if r.Parted {
+		s.Parted++
+	}
+	if s.Pinned == nil && r.Hash != 0 {
+		s.Pinned = &Pinned{r.Seed, r.Hash, r.Events}
+	}
+	if r.History > s.Largest.Ops {
+		s.Largest = Largest{r.Seed, r.History}
+	}
+	s.PerSeed.Ops = append(s.PerSeed.Ops, r.Ops)
+	s.PerSeed.Events = append(s.PerSeed.Events, r.Events)
+	s.PerSeed.Ratio = append(s.PerSeed.Ratio, rounded(ratio(r.Virtual.Seconds(), r.Wall)))
+}
+
+// Unmet lists the demands on the faults of a sweep that it did not meet.
+func (s *Summary) Unmet() []string { return SweepDemands.unmet(s.faults.list(), s.Done()) }
+
 // Hash is one hash over the seeds, hashes and numbers of events of all results in order.
 func (s *Summary) Hash() Hash {
 	var h Hash
@@ -93,8 +135,12 @@ func (s *Summary) Hash() Hash {
 // Done returns how many seeds have a result.
 func (s *Summary) Done() int { return s.Passed + len(s.Failed) }
 
-// OK tells whether every seed of the range passed.
-func (s *Summary) OK() bool { return s.Passed == s.Range.Len() }
+// OK tells whether every seed of the range passed, the canary did not, and a sweep that is long enough did of each
+// fault what is demanded.
+func (s *Summary) OK() bool {
+	return s.Passed == s.Range.Len() && (s.Canary == nil || s.Canary.Failed) &&
+		(s.Done() < SweepDemands.From || len(s.Unmet()) == 0)
+}
 
 // Write prints the summary, with every call site crashed at if sites is set. Its last line is the
 // combined hash.
@@ -118,7 +164,12 @@ func (s *Summary) Write(w io.Writer, sites bool) error {
 	fmt.Fprintf(&b, "least of a seed: %d operations, %d crashes, %d objects\n",
 		s.Least.Ops, s.Least.Crashes, s.Least.Objects)
 	writeFaults(&b, s.Fired)
+	if s.Table {
+		s.writeTable(&b)
+	}
 	writeTime(&b, s.Virtual, s.Elapsed, s.Events)
+	s.writeProbes(&b)
+	s.writeDemands(&b)
 	fmt.Fprintf(&b, "hash=%s\n", s.Hash())
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/fault"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 func TestParseRange(t *testing.T) {
@@ -39,11 +41,11 @@ func TestASummaryAddsUp(t *testing.T) {
 	s.Add(passed(1, 0xa, 3000))
 	s.Add(passed(2, 0xb, 2100))
 	s.Add(&Result{Seed: 3, Failure: "Lost orders-1: gone\nmore of it", Crashes: []string{"wal.sync write"},
-		Fired: []Fired{{"a", 5}, {"c", 1}}})
+		Fired: []Fired{{"a", 5}, {"c", 1}}, Probes: []probe.Count{{Name: "wal.torn tail dropped", Hits: 2}}})
 	s.Elapsed = 6 * time.Second
 	var out strings.Builder
 	require.NoError(t, s.Write(&out, true))
-	require.Equal(t, `seed 3 failed: Lost orders-1: gone
+	require.True(t, strings.HasPrefix(out.String(), `seed 3 failed: Lost orders-1: gone
   replay: weir sim run --seed 3
 seeds 1..3: 2 passed, 1 failed, each in two processes
 operations: 5100: 20 produces acknowledged (0 records), 4 unknown (0 of them applied), 0 failed
@@ -55,7 +57,10 @@ objects: 51 uploaded, restarts: 6
 least of a seed: 2100 operations, 2 crashes, 21 objects
 faults: 8 fired: a 7, c 1
 time: 60.0 s simulated in 6.00 s: 10.0x real, 2000 events, 333 a second
-hash=`+s.Hash().String()+"\n", out.String())
+rare places: 1 of `), out.String())
+	require.True(t, strings.HasSuffix(out.String(), "hash="+s.Hash().String()+"\n"))
+	require.Contains(t, out.String(), "\n  never: ")
+	require.NotContains(t, out.String(), "wal.torn tail dropped", "it was reached")
 }
 
 func TestTheCombinedHashIsOfAllHashesInOrder(t *testing.T) {
@@ -111,4 +116,92 @@ func TestProgressOnATerminalAndElsewhere(t *testing.T) {
 		"[========================] 4/4 seeds, 0.20/s, 6.0x real time, 1 failed\n", lines.String())
 	require.Equal(t, 4, strings.Count(bar.String(), "\x1b[K")-1)
 	require.Contains(t, bar.String(), "\r\x1b[Kseed 2 failed: Lost: x\n")
+}
+
+// everyFault is a result in which every kind of fault fired n times, and did so between.
+func everyFault(seed, n uint64) *Result {
+	r := passed(seed, Hash(seed+1), 2000)
+	r.Fired = nil
+	for _, k := range fault.Kinds() {
+		r.Fired = append(r.Fired, Fired{k.String(), n})
+		r.Between = append(r.Between, Fired{k.String(), 1})
+	}
+	return r
+}
+
+func TestALongSweepFailsIfAFaultFiredTooSeldom(t *testing.T) {
+	sweep := func(seeds uint64, change func(*Result)) *Summary {
+		s := NewSummary(Range{0, seeds - 1}, true)
+		for i := range seeds {
+			r := everyFault(i, i%50/49*5)
+			change(r)
+			s.Add(r)
+		}
+		return s
+	}
+	require.True(t, sweep(1000, func(*Result) {}).OK())
+	for _, c := range []struct {
+		says   string
+		change func(*Result)
+	}{
+		{"D7.sync-error fired 0 times in 0 seeds; 100 times in 20 are needed",
+			func(r *Result) { drop(r.Fired, "D7.sync-error") }},
+		{"N1.drop never fired between an effect and its acknowledgement",
+			func(r *Result) { drop(r.Between, "N1.drop") }},
+	} {
+		long, short := sweep(1000, c.change), sweep(200, c.change)
+		require.Equal(t, []string{c.says}, long.Unmet())
+		require.False(t, long.OK())
+		require.True(t, short.OK(), "nothing is demanded of a short one")
+		var out strings.Builder
+		require.NoError(t, long.Write(&out, false))
+		require.Contains(t, out.String(), "demand not met: "+c.says)
+	}
+	wiped := sweep(1000, func(r *Result) { drop(r.Between, "P2.wipe") })
+	require.True(t, wiped.OK(), "what strikes while nothing runs is between nothing")
+}
+
+func drop(list []Fired, id string) {
+	for i := range list {
+		if list[i].Fault == id {
+			list[i].Count = 0
+		}
+	}
+}
+
+func TestASweepWhoseCanaryPassesHasFailed(t *testing.T) {
+	s := NewSummary(Range{1, 1}, false)
+	s.Add(passed(1, 1, 2000))
+	require.True(t, s.OK())
+	s.Canary = &Canary{Seed: 1, Failed: true, Oracle: "history:Moved"}
+	require.True(t, s.OK())
+	s.Canary.Failed = false
+	require.False(t, s.OK())
+	var out strings.Builder
+	require.NoError(t, s.Write(&out, false))
+	require.Contains(t, out.String(), "this pipeline finds nothing")
+}
+
+func TestASweepsFileHasWhatTheReportTells(t *testing.T) {
+	s := NewSummary(Range{1, 3}, true)
+	s.Add(passed(1, 0xa, 3000))
+	s.Add(&Result{Seed: 2, Oracle: OracleStuck, Failure: "no event\nstacks", Incomplete: true})
+	s.Add(&Result{Seed: 3, Oracle: "history:Lost", Judged: true, Failure: "Lost: x", History: 77})
+	s.Elapsed = 10 * time.Second
+	f := s.File("weir sim sweep --seeds 1..3")
+	require.Equal(t, Verdicts{OK: 1, Illegal: 1, Unknown: 1}, f.Verdicts)
+	require.Equal(t, []Brief{{2, OracleStuck, "no event", "weir sim run --seed 2"},
+		{3, "history:Lost", "Lost: x", "weir sim run --seed 3"}}, f.Failed)
+	require.Equal(t, Largest{3, 77}, f.Largest)
+	require.Equal(t, &Pinned{1, 0xa, 1000}, f.Pinned)
+	require.Equal(t, []int{3000, 0, 0}, f.PerSeed.Ops)
+	require.InDelta(t, 0.3, f.SeedsPerSecond, 1e-9)
+	require.Len(t, f.Faults, len(fault.Kinds()))
+	dir := t.TempDir()
+	require.NoError(t, WriteJSON(dir, SweepJSON, f))
+	var again SweepFile
+	found, err := ReadJSON(dir, SweepJSON, &again)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, *f, again)
 }
