@@ -48,8 +48,13 @@ type positioned struct {
 }
 
 func (x *index) linear(n int, v *Verdict) {
+	x.linearizer(n).judge(x.parts[n].Partition, v)
+}
+
+// linearizer settles a partition's operations and puts them in the order of the log.
+func (x *index) linearizer(n int) *linearizer {
 	p := &x.parts[n]
-	l := linearizer{x: x, n: n, log: p.log, values: x.withTail(p)}
+	l := &linearizer{x: x, n: n, log: p.log, values: x.withTail(p)}
 	l.hashes = make([]uint64, len(l.values)+1)
 	for i, value := range l.values {
 		l.hashes[i+1] = chain(l.hashes[i], value)
@@ -62,7 +67,7 @@ func (x *index) linear(n int, v *Verdict) {
 	}
 	slices.SortStableFunc(l.ops, func(a, b positioned) int { return cmp.Compare(a.lo, b.lo) })
 	tighten(l.ops)
-	l.judge(p.Partition, v)
+	return l
 }
 
 // prefix is the hash of the final log below an offset. Beyond its end no state is

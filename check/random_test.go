@@ -262,3 +262,5 @@ func BenchmarkJudge(b *testing.B) {
 		})
 	}
 }
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 4)) }
