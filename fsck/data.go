@@ -52,7 +52,7 @@ func (c *checker) checkWAL(m *metadata.WAL) {
 			}
 		}
 	}
-	c.frameDamage(w, func(d *damage) string { return c.whoIsHit(m.ID, d) })
+	c.frameDamage(w, doFrame, func(d *damage) string { return c.whoIsHit(m.ID, d) })
 	c.checkStopped(w, m)
 }
 

@@ -42,7 +42,7 @@ func (c *checker) loadMeta() *metadata.State {
 		}
 	})
 	c.report.Counts.MetaFrames = w.scan.frames
-	c.frameDamage(w, func(*damage) string { return "; the metadata behind it is not believed" })
+	c.frameDamage(w, doMeta, func(*damage) string { return "; the metadata behind it is not believed" })
 	if !ok || len(w.scan.damages) > 0 {
 		return nil
 	}

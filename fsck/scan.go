@@ -259,28 +259,36 @@ func touches(e *entry, bad []bool) bool {
 // first of them, and whether anything lies behind s.pos where no lap wrote before.
 func (s *scan) search() (first uint64, remains bool, err error) {
 	near := s.pos + s.frame
-	for pos := s.pos; pos+blockSize <= s.limit; pos += blockSize {
-		b, err := s.ring.view(pos, blockSize)
+	for at := s.pos; at+blockSize <= s.limit; {
+		n := min(searchChunk, s.limit-at, s.ring.capacity-at%s.ring.capacity)
+		chunk, err := s.ring.view(at, int(n))
 		if err != nil {
 			return 0, false, err
 		}
-		if pos < s.ring.capacity && pos < near && !remains {
-			remains = !blank(b)
+		if at < min(near, s.ring.capacity) && !remains {
+			remains = !blank(chunk[:min(n, min(near, s.ring.capacity)-at)])
 		}
-		if pos == s.pos || string(b[:8]) != frameMagic {
-			continue
+		for off := uint64(0); off+blockSize <= n; off += blockSize {
+			pos, b := at+off, chunk[off:]
+			if pos == s.pos || string(b[:8]) != frameMagic {
+				continue
+			}
+			f, err := decodeFrame(b)
+			if err != nil || f.uuid != s.uuid || f.pos != pos || f.epoch < s.epoch {
+				continue
+			}
+			if first == 0 {
+				first = pos
+			}
+			s.evidence(f.kd, fmt.Sprintf("the frame at position %d", pos))
 		}
-		f, err := decodeFrame(b)
-		if err != nil || f.uuid != s.uuid || f.pos != pos || f.epoch < s.epoch {
-			continue
-		}
-		if first == 0 {
-			first = pos
-		}
-		s.evidence(f.kd, fmt.Sprintf("the frame at position %d", pos))
+		at += n
 	}
 	return first, remains, nil
 }
+
+// searchChunk is how much of a ring is looked at at a time.
+const searchChunk = 1 << 20
 
 // reaches follows headers from an older trim to a newer one and returns where that fails, or ok.
 func (r *ring) reaches(old, newer *superblock) (at uint64, ok bool, err error) {

@@ -40,6 +40,7 @@ func (c *checker) openWAL(img Image, volume, path string) *walFile {
 
 const (
 	doVolume = "restore the volume from a snapshot; if it is lost for good, weir recover --abandon-wal gives it up"
+	doFrame  = "restore the volume from a snapshot, or start the server: it takes offline what is lost, by name, and serves the rest"
 	doObject = "restore the object from a copy of the bucket; the offsets named cannot be read until then"
 	doBug    = "keep copies of metadata, WAL and bucket: this is what no crash leaves, and so a mistake in weir"
 )
@@ -176,7 +177,7 @@ func (c *checker) checkReuse(w *walFile) {
 }
 
 // frameDamage turns what a scan found spoilt into findings.
-func (c *checker) frameDamage(w *walFile, who func(*damage) string) {
+func (c *checker) frameDamage(w *walFile, do string, who func(*damage) string) {
 	for i := range w.scan.damages {
 		d := &w.scan.damages[i]
 		kind := Frame
@@ -184,7 +185,7 @@ func (c *checker) frameDamage(w *walFile, who func(*damage) string) {
 			kind = Evidence
 		}
 		c.find(Finding{Kind: kind, Where: fmt.Sprintf("%s position %d to %d", w.where, d.from, d.to),
-			What: "what was written here is spoilt or missing: " + d.why + who(d), Do: doVolume})
+			What: "what was written here is spoilt or missing: " + d.why + who(d), Do: do})
 	}
 }
 
@@ -202,7 +203,7 @@ func (c *checker) rawRings() {
 		}
 		if w := c.openWAL(c.wal, volumeWAL, path); w != nil {
 			if c.scanWAL(w, 0, func(*entry) {}) {
-				c.frameDamage(w, func(*damage) string { return "" })
+				c.frameDamage(w, doFrame, func(*damage) string { return "" })
 			}
 			w.file.close()
 		}
