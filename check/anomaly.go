@@ -128,7 +128,8 @@ func (j *jepsen) add(kind ViolationKind, n int, worth int64, ops []int, format s
 	if n >= 0 {
 		p = j.x.parts[n].Partition
 	}
-	j.found[kind] = append(j.found[kind], Example{Partition: p, Text: fmt.Sprintf(format, args...), Ops: ops, worth: worth})
+	j.found[kind] = append(j.found[kind], Example{Partition: p, Text: fmt.Sprintf(format, args...), Ops: ops,
+		worth: worth})
 	return &j.found[kind][len(j.found[kind])-1]
 }
 

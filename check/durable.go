@@ -96,7 +96,8 @@ func (s *sweeper) early(i int, op *Op, shown func(int64, Value) bool, all []int6
 	}
 	k := min(end-s.p.log.Start, int64(len(all)-1))
 	if end != NoMark && k > 0 && all[k] > op.Return {
-		s.v.add(ShownEarly, s.p.Partition, []int{i}, "%s told of the end %d by %d, something below was durable %s", op.Kind, end,
+		s.v.add(ShownEarly, s.p.Partition, []int{i}, "%s told of the end %d by %d, something below was durable %s", op.Kind,
+			end,
 			op.Return, when(all[k]))
 	}
 }

@@ -62,7 +62,8 @@ type frame struct{ node, edge int32 }
 // edges with one of the labels. The search keeps its own stack: a chain of a million
 // operations is no deeper than one of ten.
 func (g *graph) components(labels uint8) [][]int32 {
-	t := &tarjan{g: g, labels: labels, index: make([]int32, g.nodes), low: make([]int32, g.nodes), on: make([]bool, g.nodes)}
+	t := &tarjan{g: g, labels: labels, index: make([]int32, g.nodes), low: make([]int32, g.nodes), on: make([]bool,
+		g.nodes)}
 	for n := range g.nodes {
 		if t.index[n] == 0 {
 			t.search(int32(n))

@@ -125,7 +125,8 @@ func (j *jepsen) reads(n int) {
 		for _, r := range op.Records {
 			producer, aborted := failed[r.Value]
 			if aborted && (op.ReadCommitted || j.x.h.Ops[producer].Outcome == Failed) {
-				j.add(AbortedRead, n, 0, []int{i, producer}, "%s was read at offset %d, and failed or was aborted", r.Value, r.Offset)
+				j.add(AbortedRead, n, 0, []int{i, producer}, "%s was read at offset %d, and failed or was aborted", r.Value,
+					r.Offset)
 			}
 			if op.Txn == 0 {
 				continue

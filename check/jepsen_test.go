@@ -65,15 +65,18 @@ var anomalies = []struct {
 	{"acknowledged for another's offset", []Op{put(1, 0, 10, 0, 1), put(2, 20, 30, 0, 1)},
 		[]Value{a(1)}, nil, "inconsistent-offsets lost-write unseen"},
 	{"one value at two offsets", []Op{put(1, 0, 10, 0, 1)}, []Value{a(1), a(1)}, nil, "duplicate"},
-	{"sent twice without idempotence", []Op{retried(2, false, put(1, 0, 10, 0, 1))}, []Value{a(1), a(1)}, nil, "~duplicate"},
+	{"sent twice without idempotence", []Op{retried(2, false, put(1, 0, 10, 0, 1))}, []Value{a(1), a(1)}, nil,
+		"~duplicate"},
 	{"lost below what was read", []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2)}, []Value{0, a(2)}, nil,
 		"lost-write unseen"},
 	{"lost above what was read", []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2)}, []Value{a(1)}, nil, "unseen"},
 	{"lost, but read before", []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2), get(12, 14, 0, a(1))},
 		[]Value{0, a(2)}, nil, ""},
 	{"unknown and gone", []Op{with(Unknown, put(1, 0, 10, 0, 1)), put(1, 20, 30, 0, 2)}, []Value{a(2)}, nil, ""},
-	{"a failed send that was read", []Op{with(Failed, put(1, 0, 10, 0, 1)), get(20, 30, 0, a(1))}, nil, nil, "aborted-read"},
-	{"a failed send in the log that was read", []Op{with(Failed, put(1, 0, 10, 0, 1)), get(20, 30, 0, a(1))}, []Value{a(1)},
+	{"a failed send that was read", []Op{with(Failed, put(1, 0, 10, 0, 1)), get(20, 30, 0, a(1))}, nil, nil,
+		"aborted-read"},
+	{"a failed send in the log that was read", []Op{with(Failed, put(1, 0, 10, 0, 1)), get(20, 30, 0, a(1))},
+		[]Value{a(1)},
 		nil, "aborted-read"},
 	{"an aborted transaction that was read", []Op{in(7, put(1, 0, 10, 0, 1)), txnEnd(20, 30, 7, true),
 		isolated(get(40, 50, 0, a(1)))}, []Value{a(1)}, nil, "aborted-read"},
@@ -103,7 +106,8 @@ var anomalies = []struct {
 	{"a later send below", []Op{put(1, 0, 10, 1, 1), put(1, 20, 30, 0, 2)}, []Value{a(2), a(1)}, nil,
 		"nonmonotonic-send ~G0-process ~G0-realtime"},
 	{"overlapping sends land either way", []Op{put(1, 0, 10, 1, 1), put(1, 5, 30, 0, 2)}, []Value{a(2), a(1)}, nil, ""},
-	{"another's send within a transaction", []Op{in(7, put(1, 0, 10, 0, 1)), put(2, 0, 10, 1, 1), in(7, put(1, 20, 30, 2, 2))},
+	{"another's send within a transaction", []Op{in(7, put(1, 0, 10, 0, 1)), put(2, 0, 10, 1, 1), in(7, put(1, 20, 30, 2,
+		2))},
 		[]Value{a(1), b(1), a(2)}, nil, "~int-send-skip ~G0"},
 	{"sends of a transaction that go back", []Op{in(7, put(1, 0, 10, 1, 1)), in(7, put(1, 20, 30, 0, 2))},
 		[]Value{a(2), a(1)}, nil, "int-nonmonotonic-send"},
@@ -152,7 +156,8 @@ func TestEveryAnomalyHasItsJepsenName(t *testing.T) {
 
 func TestLagIsHowLongTheNextRecordHadBeenKnown(t *testing.T) {
 	h := &History{
-		Ops:  []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2), get(40, 50, 0, a(1)), get(40, 45, 0, a(1), a(2)), get(90, 95, 0)},
+		Ops: []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2), get(40, 50, 0, a(1)), get(40, 45, 0, a(1), a(2)), get(90, 95,
+			0)},
 		Logs: []Log{{Partition: orders, Values: []Value{a(1), a(2)}}},
 	}
 	require.Equal(t, []Lag{{orders, 4, 80}}, Jepsen(h).Lags)

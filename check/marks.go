@@ -72,17 +72,21 @@ func (s *sweeper) within(i int, op *Op) {
 	case bound != NoMark && len(op.Records) > 0 && op.end() > bound:
 		s.v.add(BeyondMark, s.p.Partition, []int{i}, "records up to offset %d with %s %d", op.end()-1, name, bound)
 	case op.HighWatermark != NoMark && op.LastStable > op.HighWatermark:
-		s.v.add(BeyondMark, s.p.Partition, []int{i}, "last stable offset %d with high watermark %d", op.LastStable, op.HighWatermark)
+		s.v.add(BeyondMark, s.p.Partition, []int{i}, "last stable offset %d with high watermark %d", op.LastStable,
+			op.HighWatermark)
 	case op.HighWatermark != NoMark && op.LogStart > op.HighWatermark:
-		s.v.add(BeyondMark, s.p.Partition, []int{i}, "log start offset %d with high watermark %d", op.LogStart, op.HighWatermark)
+		s.v.add(BeyondMark, s.p.Partition, []int{i}, "log start offset %d with high watermark %d", op.LogStart,
+			op.HighWatermark)
 	case op.HighWatermark > s.p.log.End() && !s.x.offline(s.p.log, s.p.log.End(), op.HighWatermark):
-		s.v.add(Lost, s.p.Partition, []int{i}, "high watermark was %d, the final log ends at %d", op.HighWatermark, s.p.log.End())
+		s.v.add(Lost, s.p.Partition, []int{i}, "high watermark was %d, the final log ends at %d", op.HighWatermark,
+			s.p.log.End())
 	}
 }
 
 func (s *sweeper) undeleted(i int, start int64, how string) {
 	if s.p.log.Start < start {
-		s.v.add(Undeleted, s.p.Partition, []int{i}, "%s log start offset %d, the final log starts at %d", how, start, s.p.log.Start)
+		s.v.add(Undeleted, s.p.Partition, []int{i}, "%s log start offset %d, the final log starts at %d", how, start,
+			s.p.log.Start)
 	}
 }
 

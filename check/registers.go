@@ -96,7 +96,8 @@ func (g *groupOps) generations(h *History, v *Verdict) {
 			seen[op.Generation] = true
 		}
 		if newest >= 0 && h.Ops[newest].Generation > op.Generation {
-			v.add(StaleGeneration, Partition{}, []int{newest, i}, "group %s: %s of generation %d at %d, generation %d was established by %d",
+			v.add(StaleGeneration, Partition{}, []int{newest, i},
+				"group %s: %s of generation %d at %d, generation %d was established by %d",
 				g.name, op.Kind, op.Generation, op.Call, h.Ops[newest].Generation, h.Ops[newest].Return)
 		}
 	}
@@ -126,7 +127,8 @@ func (g *groupOps) leaders(h *History, v *Verdict) {
 		}
 		other, told := leader[op.Generation]
 		if told && h.Ops[other].Leader != h.Ops[join].Leader {
-			v.add(TwoLeaders, Partition{}, []int{other, join}, "group %s, generation %d: led by %s and by %s", g.name, op.Generation,
+			v.add(TwoLeaders, Partition{}, []int{other, join}, "group %s, generation %d: led by %s and by %s", g.name,
+				op.Generation,
 				h.Ops[other].Leader, h.Ops[join].Leader)
 			return
 		}
@@ -201,7 +203,8 @@ func topicOpOf(op *Op) (in topicOp, ok bool) {
 		return in, false
 	}
 	unknown := op.Outcome == Unknown
-	return topicOp{create: op.Kind == CreateTopic, remove: op.Kind == DeleteTopic, partitions: op.Partitions, unknown: unknown}, true
+	return topicOp{create: op.Kind == CreateTopic, remove: op.Kind == DeleteTopic, partitions: op.Partitions,
+		unknown: unknown}, true
 }
 
 // topics judges each topic's existence and count of partitions as a register.
@@ -238,7 +241,8 @@ func topics(h *History, v *Verdict) {
 		v.Counts.MetadataOps += len(ops)
 		switch porcupine.CheckOperationsTimeout(model, ops, windowTimeMax) {
 		case porcupine.Illegal:
-			v.add(StaleMetadata, Partition{Topic: name}, nil, "no order explains its %d creations, deletions and descriptions", len(ops))
+			v.add(StaleMetadata, Partition{Topic: name}, nil, "no order explains its %d creations, deletions and descriptions",
+				len(ops))
 		case porcupine.Unknown:
 			v.add(Undecided, Partition{Topic: name}, nil, "no answer within %v", windowTimeMax)
 		}
