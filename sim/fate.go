@@ -86,26 +86,43 @@ func (l *lot) keeps() bool {
 	return k
 }
 
-// mask draws what a crash keeps of c.
+// mask draws what a crash keeps of c. Tearing leaves what else is drawn as it is.
 func (l *lot) mask(c *change, sector int64) *mask {
-	if c.data == nil || l.fate == KeepUnsynced || l.tear == nil && (l.whole || l.fate == LoseUnsynced) {
-		return &mask{all: l.keeps()}
+	if c.data == nil || l.whole || l.fate != MixUnsynced {
+		all := l.keeps()
+		m := &mask{all: all}
+		if !all && c.data != nil && l.tear != nil {
+			l.sectors(c, sector, func(at, end int64) { l.tearOff(m, at, end) })
+		}
+		return m
 	}
 	m := &mask{}
+	l.sectors(c, sector, func(at, end int64) {
+		if l.keeps() {
+			m.add(at, end)
+		} else if l.tear != nil {
+			l.tearOff(m, at, end)
+		}
+	})
+	return m
+}
+
+// sectors calls fn for each part of c that lies in one sector.
+func (l *lot) sectors(c *change, sector int64, fn func(at, end int64)) {
 	end := c.off + int64(len(c.data))
-	whole := l.whole && l.keeps()
 	for at := c.off; at < end; {
 		next := min(end, at/sector*sector+sector)
-		switch {
-		case whole, !l.whole && l.keeps():
-			m.add(at, next)
-		case next-at > 1 && l.tear != nil && l.tear.IntN(3) == 0:
-			l.torn++
-			m.add(at, at+1+l.tear.Int64N(next-at-1))
-		}
+		fn(at, next)
 		at = next
 	}
-	return m
+}
+
+// tearOff keeps the first bytes of a sector that is lost, of one in three.
+func (l *lot) tearOff(m *mask, at, end int64) {
+	if end-at > 1 && l.tear.IntN(3) == 0 {
+		l.torn++
+		m.add(at, at+1+l.tear.Int64N(end-at-1))
+	}
 }
 
 // crash resolves what machine m left unsynced on the volume. Names are not told apart by who made them: on a volume

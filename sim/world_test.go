@@ -124,26 +124,3 @@ func TestSyncedBytesSurviveAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-func BenchmarkEmptyWorld(b *testing.B) {
-	w := sim.New(sim.Config{Seed: 1})
-	defer w.Close()
-	m := w.Machine("a")
-	for range 100 {
-		start := func(h host.Host, sc *host.Scope) {
-			for h.Sleep(sc, time.Millisecond) == nil {
-			}
-		}
-		if m.Alive() {
-			m.Host().Go(nil, "t", func(sc *host.Scope) { start(m.Host(), sc) })
-		} else {
-			m.Boot(start)
-		}
-	}
-	target := uint64(b.N)
-	b.ResetTimer()
-	if err := w.Run(func() bool { return w.Events() >= target }); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(float64(w.Events())/b.Elapsed().Seconds(), "events/s")
-}
