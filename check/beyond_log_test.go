@@ -31,6 +31,11 @@ func generation(n int32, op Op) Op {
 	return op
 }
 
+func led(epoch int32, op Op) Op {
+	op.LeaderEpoch = epoch
+	return op
+}
+
 func topic(kind Kind, call, ret int64, partitions int32) Op {
 	return Op{Kind: kind, Outcome: OK, Client: 4, Call: call, Return: ret, Partition: Partition{Topic: "t"},
 		Partitions: partitions}
@@ -131,6 +136,14 @@ var around = []struct {
 		sequenced(1, 0, 2, put(1, 20, 30, 1, 2))}, Logs: logOf(a(1), a(2))}, kinds(OutOfSequence)},
 	{"new epoch that does not begin anew", History{Ops: []Op{sequenced(1, 0, 1, put(1, 0, 10, 0, 1)),
 		sequenced(1, 1, 2, put(1, 20, 30, 1, 2))}, Logs: logOf(a(1), a(2))}, kinds(OutOfSequence)},
+
+	{"end told in the epoch of its records", History{Ops: []Op{put(1, 0, 10, 0, 1), led(2, listEnd(20, 30, 1)),
+		put(1, 40, 50, 1, 2), led(3, listEnd(60, 70, 2))}, Logs: []Log{{Partition: orders, Values: []Value{a(1), a(2)},
+		Epochs: []EpochStart{{2, 0}, {3, 1}}}}}, nil},
+	{"end told by a leader that was replaced", History{Ops: []Op{put(1, 0, 10, 0, 1), led(2, listEnd(20, 30, 1))},
+		Logs: []Log{{Partition: orders, Values: []Value{a(1)}, Epochs: []EpochStart{{3, 0}}}}}, kinds(NotLinear)},
+	{"leader that comes back", History{Ops: []Op{put(1, 0, 10, 0, 1), led(3, listEnd(20, 30, 1)),
+		led(2, listEnd(40, 50, 1))}, Logs: logOf(a(1))}, kinds(NotLinear)},
 
 	{"commits of succeeding generations", History{Ops: []Op{grouped(Sync, 0, 10, 1, "m", ""),
 		generation(1, commit(20, 30, 5)), grouped(Sync, 40, 50, 2, "m", ""), generation(2, commit(60, 70, 6)),

@@ -147,13 +147,14 @@ func (l *linearizer) stretch(from, to int64) {
 
 // epochAt is the leader epoch of the record at an offset, 0 if it is not known.
 func (l *linearizer) epochAt(offset int64) int32 {
-	epoch := int32(0)
-	for _, e := range l.log.Epochs {
-		if e.From <= offset {
-			epoch = e.Epoch
-		}
+	i, _ := slices.BinarySearchFunc(l.log.Epochs, offset+1, func(e EpochStart, at int64) int {
+		return cmp.Compare(e.From,
+			at)
+	})
+	if i == 0 {
+		return 0
 	}
-	return epoch
+	return l.log.Epochs[i-1].Epoch
 }
 
 func (l *linearizer) read(i int, op *Op) {

@@ -18,6 +18,12 @@ func (l *Log) validate() error {
 	if l.Start < 0 || l.Start > offsetMax {
 		return fmt.Errorf("log starts at %d", l.Start)
 	}
+	for i, e := range l.Epochs {
+		if i > 0 && (e.Epoch <= l.Epochs[i-1].Epoch || e.From < l.Epochs[i-1].From) {
+			return fmt.Errorf("epoch %d from %d after epoch %d from %d", e.Epoch, e.From, l.Epochs[i-1].Epoch,
+				l.Epochs[i-1].From)
+		}
+	}
 	if err := validSpans("offline", l.Offline); err != nil {
 		return err
 	}
