@@ -71,7 +71,7 @@ const (
 
 // rig is a world with one node and a machine for clients.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	w       *sim.World
 	m       *sim.Machine
 	clients *sim.Machine
@@ -80,10 +80,11 @@ type rig struct {
 	cache   fsck.Cache
 	checks  int
 
+	runs  int              // of load
 	acked map[string]int64 // value of a record to its offset, by "partition/value"
 }
 
-func newRig(t *testing.T, cfg sim.Config) *rig {
+func newRig(t testing.TB, cfg sim.Config) *rig {
 	t.Helper()
 	w := sim.New(cfg)
 	r := &rig{t: t, w: w, m: w.Machine("weir"), clients: w.Machine("clients"), acked: map[string]int64{}}
@@ -262,22 +263,6 @@ func (c *client) deleteTopic(name string) error {
 	return answered(resp.(*kmsg.DeleteTopicsResponse).Topics[0].ErrorCode)
 }
 
-func (c *client) deleteRecords(partition int32, offset int64) error {
-	req := kmsg.NewPtrDeleteRecordsRequest()
-	req.SetVersion(1)
-	t := kmsg.NewDeleteRecordsRequestTopic()
-	t.Topic = testTopic
-	p := kmsg.NewDeleteRecordsRequestTopicPartition()
-	p.Partition, p.Offset = partition, offset
-	t.Partitions = append(t.Partitions, p)
-	req.Topics = append(req.Topics, t)
-	resp, err := c.do(req)
-	if err != nil {
-		return err
-	}
-	return answered(resp.(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0].ErrorCode)
-}
-
 // produce appends values to a partition of testTopic and notes where they were acknowledged.
 func (c *client) produce(partition int32, o batch.Options, values ...string) (int64, error) {
 	records := make([]batch.Record, len(values))
@@ -361,10 +346,15 @@ func (c *client) coordinator(group string) error {
 	}
 }
 
+var errExists = errors.New("the topic exists")
+
 // answered turns a Kafka error code into an error.
 func answered(code int16) error {
 	if code == 0 {
 		return nil
+	}
+	if code == 36 {
+		return errExists
 	}
 	return fmt.Errorf("error code %d", code)
 }

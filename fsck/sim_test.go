@@ -18,8 +18,15 @@ import (
 // load is what the client of most tests does: three partitions, an idempotent producer among them, group offsets, a
 // topic that goes away. It goes on until it has done everything or the node is gone.
 func load(c *client, rounds int) error {
-	if err := errors.Join(c.coordinator("billing"), c.createTopic(testTopic, 3), c.createTopic("scratch", 2)); err != nil {
+	if err := c.coordinator("billing"); err != nil {
 		return err
+	}
+	tag := fmt.Sprintf("run%d ", c.r.runs)
+	c.r.runs++
+	for _, name := range []string{testTopic, "scratch"} {
+		if err := c.createTopic(name, 3); err != nil && !errors.Is(err, errExists) {
+			return err
+		}
 	}
 	id, epoch, err := c.producerID()
 	if err != nil {
@@ -29,11 +36,11 @@ func load(c *client, rounds int) error {
 	idem.ProducerID, idem.ProducerEpoch = id, epoch
 	for i := range rounds {
 		pad := strings.Repeat("x", i%7*700)
-		if _, err := c.produce(int32(i%2), batch.Plain(), fmt.Sprint("a", i, pad), fmt.Sprint("b", i)); err != nil {
+		if _, err := c.produce(int32(i%2), batch.Plain(), fmt.Sprint(tag, "a", i, pad), fmt.Sprint(tag, "b", i)); err != nil {
 			return err
 		}
 		idem.BaseSequence = int32(i)
-		if _, err := c.produce(2, idem, fmt.Sprint("i", i)); err != nil {
+		if _, err := c.produce(2, idem, fmt.Sprint(tag, "i", i)); err != nil {
 			return err
 		}
 		if err := c.commit("billing", int64(i)); err != nil {
