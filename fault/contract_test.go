@@ -121,10 +121,13 @@ type machine struct {
 	root  *host.Scope
 	vol   host.Volume // "n1:v", under the plan
 	store objectstore.Store
+	files objectstore.Store // the same one without the plan
+	start host.Time         // no later than the plan's time 0
 	said  *logged
 	dir   string // of the volume
 }
 
+// onDisk runs fn on a machine under plan, whose times begin when everything is set up.
 func onDisk(t *testing.T, plan fault.Plan, fn func(*machine)) {
 	t.Helper()
 	said := &logged{}
@@ -133,15 +136,19 @@ func onDisk(t *testing.T, plan fault.Plan, fn func(*machine)) {
 	require.NoError(t, err)
 	defer h.Wait()
 	defer h.Close(nil)
-	i, err := fault.NewInjector(h, plan, "n1")
-	require.NoError(t, err)
-	m := &machine{h: i.Host(), under: h, i: i, root: h.Root(), said: said, dir: filepath.Join(dir, "v")}
-	m.vol, err = m.h.Disk().Volume(m.root, "v")
-	require.NoError(t, err)
+	m := &machine{under: h, root: h.Root(), said: said, dir: filepath.Join(dir, "v")}
 	plain, err := h.Disk().Volume(m.root, "s")
 	require.NoError(t, err)
-	files, err := filestore.New(h, plain, "", "test")
+	m.files, err = filestore.New(h, plain, "", "test")
 	require.NoError(t, err)
-	m.store = i.Store(files)
+	_, err = h.Disk().Volume(m.root, "v")
+	require.NoError(t, err)
+
+	m.start = h.Now()
+	m.i, err = fault.NewInjector(h, plan, "n1")
+	require.NoError(t, err)
+	m.h, m.store = m.i.Host(), m.i.Store(m.files)
+	m.vol, err = m.h.Disk().Volume(m.root, "v")
+	require.NoError(t, err)
 	fn(m)
 }

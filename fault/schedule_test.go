@@ -124,13 +124,13 @@ func TestAWindowIsOpenFromItsTimeForItsLength(t *testing.T) {
 	}
 	s := fault.NewSchedule(p)
 	require.Equal(t, []fault.Step{p[1], p[0], p[2]}, s.Windows(), "in the order of their times")
-	for now, open := range map[host.Time]bool{99: false, 110: false, 199: false, 250: false, 899: false} {
-		_, ok := s.Active(now, "a>b", fault.Clog)
-		require.Equal(t, open, ok, "at %d", now)
+	for at, open := range map[host.Time]bool{99: false, 110: false, 199: false, 250: false, 899: false} {
+		_, ok := s.Active(at, "a>b", fault.Clog)
+		require.Equal(t, open, ok, "at %d", at)
 	}
 	require.Len(t, s.Unfired(), 3, "nobody has looked while one was open")
-	for now, want := range map[host.Time]fault.Step{100: p[1], 109: p[1], 200: p[0], 249: p[0]} {
-		got, ok := s.Active(now, "a>b", fault.Clog)
+	for at, want := range map[host.Time]fault.Step{100: p[1], 109: p[1], 200: p[0], 249: p[0]} {
+		got, ok := s.Active(at, "a>b", fault.Clog)
 		require.True(t, ok)
 		require.Equal(t, want, got)
 	}

@@ -19,7 +19,7 @@ var (
 	// ErrConflict is returned for 409: the call had no effect.
 	ErrConflict = errors.New("fault: another conditional put is under way (409)")
 	// ErrForbidden is returned for 403 that passes: expired credentials, or clocks too far apart.
-	ErrForbidden = errors.New("fault: the object store refuses for now (403)")
+	ErrForbidden = errors.New("fault: the object store refuses for a moment (403)")
 )
 
 // WrapStore returns s as i's plan lets it be seen. Put it below retries and meters, where a real store would be.

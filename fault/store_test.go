@@ -37,6 +37,12 @@ func (m *machine) holds(t *testing.T, key string) string {
 	return string(p)
 }
 
+// waitUntil waits until this long after the plan's time 0.
+func (m *machine) waitUntil(t *testing.T, at time.Duration) {
+	t.Helper()
+	require.NoError(t, m.h.Sleep(m.root, at+20*time.Millisecond-m.h.Now().Sub(m.start)))
+}
+
 // becomes waits until the object holds want.
 func (m *machine) becomes(t *testing.T, key, want string) {
 	t.Helper()
@@ -76,11 +82,10 @@ func TestWhatAStoreCallMeets(t *testing.T) {
 		{"O6.clock-skew", put, "old", fault.ErrForbidden, "old"},
 	} {
 		t.Run(c.step+" "+c.had, func(t *testing.T) {
-			onDisk(t, plan(t, "50ms store "+c.step), func(m *machine) {
+			onDisk(t, plan(t, "0s store "+c.step), func(m *machine) {
 				if c.had != "" {
-					require.NoError(t, m.put("k", c.had))
+					require.NoError(t, m.files.Put(m.root, "k", objectstore.BytesBody([]byte(c.had))))
 				}
-				require.NoError(t, m.h.Sleep(m.root, 60*time.Millisecond))
 				err := c.call(m)
 				require.ErrorIs(t, err, c.want)
 				definite := c.want != nil && objectstore.Definite(c.want)
@@ -94,7 +99,7 @@ func TestWhatAStoreCallMeets(t *testing.T) {
 }
 
 func TestALateCallTakesEffectAfterItsCallerHasGoneOn(t *testing.T) {
-	onDisk(t, plan(t, "0s store O2.applied-late for=300ms\n0s store O5.delete-late for=30ms"), func(m *machine) {
+	onDisk(t, plan(t, "0s store O2.applied-late for=1s\n0s store O5.delete-late for=30ms"), func(m *machine) {
 		body := []byte("new")
 		err := m.store.Put(m.root, "k", objectstore.BytesBody(body))
 		require.ErrorIs(t, err, fault.ErrNoAnswer)
@@ -175,9 +180,7 @@ func TestAListThatEndsEarlyIsGoneOnWith(t *testing.T) {
 }
 
 func TestAStormLetsFewCallsThroughAndPasses(t *testing.T) {
-	onDisk(t, plan(t, "100ms store O1.storm for=300ms"), func(m *machine) {
-		require.NoError(t, m.put("k", "x"))
-		require.NoError(t, m.h.Sleep(m.root, 110*time.Millisecond))
+	onDisk(t, plan(t, "0s store O1.storm for=1500ms"), func(m *machine) {
 		failed, through := 0, 0
 		for range 50 {
 			if err := m.put("k", "x"); err != nil {
@@ -189,21 +192,20 @@ func TestAStormLetsFewCallsThroughAndPasses(t *testing.T) {
 		}
 		require.Equal(t, 45, failed)
 		require.Equal(t, 5, through)
-		require.NoError(t, m.h.Sleep(m.root, 300*time.Millisecond))
+		m.waitUntil(t, 1500*time.Millisecond)
 		require.NoError(t, m.put("k", "x"))
 		m.struck(t, fault.StoreStorm, 1)
 	})
 }
 
 func TestAnOutageAnswersNothingUntilItIsOver(t *testing.T) {
-	onDisk(t, plan(t, "0s store O7.outage for=120ms\n0s store O7.slow for=20ms"), func(m *machine) {
-		start := m.h.Now()
-		short, cancel := m.root.Child(start.Add(50 * time.Millisecond))
+	onDisk(t, plan(t, "0s store O7.outage for=600ms\n0s store O7.slow for=20ms"), func(m *machine) {
+		short, cancel := m.root.Child(m.h.Now().Add(50 * time.Millisecond))
 		defer cancel()
 		_, err := m.store.Head(short, "k")
 		require.ErrorIs(t, err, host.ErrTimeout, "the caller's own deadline")
 		require.ErrorIs(t, m.put("k", "x"), fault.ErrNoAnswer)
-		require.GreaterOrEqual(t, m.h.Now().Sub(start), 100*time.Millisecond)
+		require.GreaterOrEqual(t, m.h.Now().Sub(m.start), 600*time.Millisecond)
 		require.NoError(t, m.put("k", "x"))
 		m.struck(t, fault.StoreOutage, 1)
 		m.struck(t, fault.StoreSlow, 1)
