@@ -21,7 +21,9 @@ type Config struct {
 	// Store is where objects go; nil means the embedded file store on the volume "store".
 	Store      objectstore.Store
 	StoreLabel string // what messages call the embedded store
-	DataLabel  string // what messages call the data directory, for commands to copy; "" for none
+	// StoreCall bounds one call to the object store with its retries; the stream engine tries again. 0 = 2 min.
+	StoreCall time.Duration
+	DataLabel string // what messages call the data directory, for commands to copy; "" for none
 
 	Memory      int64 // for slabs, caches and requests
 	SlabBytes   int   // one slab, at most 16 MiB; bounds a frame and so a batch
@@ -39,9 +41,13 @@ func Default(memory int64) Config {
 		NodeID: 1, Listen: "127.0.0.1:9092", AutoCreate: true, GroupInitialDelay: 500 * time.Millisecond, Memory: memory,
 		SlabBytes: 16 << 20, WALCapacity: 1 << 30, MetaBytes: 64 << 20,
 		Collect:   broker.Collect{Every: 5 * time.Second, Grace: 10 * time.Second, Sweep: time.Hour, First: time.Minute},
+		StoreCall: storeCall,
 		UploadAge: 10 * time.Second, UploadBytes: 64 << 20, ObjectBytes: 256 << 20,
 	}
 }
+
+// storeCall is how long one call to the object store may take by default.
+const storeCall = 2 * time.Minute
 
 // slabsMin is what a WAL needs to fill one frame while another is written and a third is read.
 const slabsMin = 4

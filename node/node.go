@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,9 +24,6 @@ const (
 	volumeWAL   = "wal"
 	volumeStore = "store"
 )
-
-// storeCallMax bounds one call to the object store with its retries; the stream engine tries again.
-const storeCallMax = 2 * time.Minute
 
 // Node is one running weir.
 type Node struct {
@@ -89,7 +87,7 @@ func (n *Node) start(sc *host.Scope) error {
 	}
 	cfg := n.cfg.broker()
 	cfg.NodeID, cfg.Disk, cfg.Slabs = n.identity.Node, n.identity.Disk, slabs
-	retrying := objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: storeCallMax})
+	retrying := objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: cmp.Or(n.cfg.StoreCall, storeCall)})
 	n.broker = broker.New(n.h, cfg, n.controller, retrying)
 	return n.broker.Start(sc)
 }
