@@ -232,8 +232,8 @@ func (v *Volume) Overwrite(path string, off int64, bytes []byte) bool {
 	}
 	for i, b := range bytes {
 		at := off + int64(i)
-		if base, saved := f.base[at/pageSize]; saved && base != nil {
-			base[at%pageSize] = b
+		if s := f.cur.slot(at / pageSize); s != nil && s.base != nil {
+			s.base[at%pageSize] = b
 		}
 	}
 	f.cur.write(off, bytes, func(int64) {})

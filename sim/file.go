@@ -130,7 +130,9 @@ func (h *fileHandle) WriteAt(p []byte, off int64) (int, error) {
 
 // change is a write of a copy of p.
 func (h *fileHandle) change(p []byte, off int64) *change {
-	return &change{inc: h.inc, m: h.inc.m, off: off, data: append([]byte(nil), p...)}
+	c := h.f.cur.pool.write(p)
+	c.inc, c.m, c.off = h.inc, h.inc.m, off
+	return c
 }
 
 // wait lets a write take its time and gives its range back, also when the task is unwound.
@@ -219,13 +221,14 @@ func (f *inode) makeDurable(upTo uint64) {
 	} else {
 		f.settle(func(c *change) bool { return c.covered(upTo) }, func(*change) *mask { return &mask{all: true} })
 	}
-	if f.v.w.cfg.OnSynced == nil {
-		return
-	}
 	for _, c := range changes {
-		if c.covered(upTo) && c.data != nil && !c.astray {
+		if !c.covered(upTo) {
+			continue
+		}
+		if c.data != nil && !c.astray && f.v.w.cfg.OnSynced != nil {
 			f.v.w.cfg.OnSynced(f.v, f.path, c.off, c.data)
 		}
+		f.cur.pool.free(c)
 	}
 }
 

@@ -2,13 +2,12 @@ package sim
 
 import (
 	"math/rand/v2"
-	"slices"
 
 	"github.com/weirmq/weir/fault"
 )
 
 // inode is a file or a directory of a volume. What a reader sees is cur and size; what a power loss that
-// loses everything would leave is base over cur, and baseSize.
+// loses everything would leave is what was saved over cur, and baseSize.
 type inode struct {
 	v    *Volume
 	id   uint64
@@ -20,9 +19,7 @@ type inode struct {
 
 	cur      pages
 	size     int64
-	base     map[int64]*page // durable content of pages changed since; nil page = did not exist
-	older    map[int64]*page // what was durable before that, for fault.StaleChunk
-	touched  []int64         // keys of base in the order they were added
+	touched  []int64 // pages that are saved, in the order they were
 	baseSize int64
 	pending  []*change // not durable, in the order they were made
 	dirty    bool      // listed in v.dirty
@@ -55,8 +52,7 @@ func (f *inode) settleChange(c *change) {
 
 func (v *Volume) newInode(path string, dir bool) *inode {
 	v.w.inodeIDs++
-	f := &inode{v: v, id: v.w.inodeIDs, path: path, cur: pages{m: map[int64]*page{}, used: &v.used}}
-	f.base = map[int64]*page{}
+	f := &inode{v: v, id: v.w.inodeIDs, path: path, cur: pages{used: &v.used, pool: &v.w.pool}}
 	if dir {
 		f.dir = newDirectory()
 	}
@@ -72,15 +68,15 @@ func (f *inode) add(c *change) {
 
 // save keeps page i as it is durable, before it changes.
 func (f *inode) save(i int64) {
-	if _, saved := f.base[i]; saved {
+	s := f.cur.need(i)
+	if s.saved {
 		return
 	}
-	old := f.cur.get(i)
-	f.base[i] = old
+	s.saved, s.base = true, s.cur
 	f.touched = append(f.touched, i)
-	if old != nil {
-		x := *old
-		f.cur.set(i, &x)
+	if s.base != nil {
+		s.cur = f.cur.pool.page()
+		*s.cur = *s.base
 	}
 }
 
@@ -130,6 +126,7 @@ func (f *inode) resize(size int64) {
 		for i := (size + pageSize - 1) / pageSize; i <= last; i++ {
 			if f.cur.get(i) != nil {
 				f.save(i)
+				f.cur.pool.freePage(f.cur.get(i))
 				f.cur.set(i, nil)
 			}
 		}
@@ -163,31 +160,31 @@ func (f *inode) settle(chosen func(*change) bool, fate func(*change) *mask) {
 // revert returns the content to what is durable.
 func (f *inode) revert() {
 	for _, i := range f.touched {
-		f.cur.set(i, f.base[i])
+		s := f.cur.slot(i)
+		gone := s.cur
+		f.cur.set(i, s.base)
+		s.saved, s.base = false, nil
+		f.cur.pool.freePage(gone)
 	}
-	clear(f.base)
 	f.touched, f.size, f.pending = f.touched[:0], f.baseSize, nil
 }
 
 // commit makes the content as it is now durable.
 func (f *inode) commit() {
-	if f.v.w.keepsOlder() {
-		f.keepOlder()
-	}
-	clear(f.base)
-	f.touched, f.baseSize, f.pending = f.touched[:0], f.size, nil
-}
-
-// keepOlder keeps what was durable before a commit, for fault.StaleChunk.
-func (f *inode) keepOlder() {
-	if f.older == nil {
-		f.older = map[int64]*page{}
-	}
+	keep := f.v.w.keepsOlder()
 	for _, i := range f.touched {
-		if f.older[i] = f.base[i]; f.base[i] == nil {
-			f.older[i] = new(page)
+		s := f.cur.slot(i)
+		gone := s.base
+		if keep {
+			if gone = s.older; s.base == nil {
+				s.base = new(page)
+			}
+			s.older = s.base
 		}
+		s.saved, s.base = false, nil
+		f.cur.pool.freePage(gone)
 	}
+	f.touched, f.baseSize, f.pending = f.touched[:0], f.size, nil
 }
 
 // keepsOlder reports whether a stale chunk may be wanted.
@@ -199,16 +196,14 @@ func (w *World) keepsOlder() bool {
 // none that differ, or they may not be damaged.
 func (f *inode) restore(rng *rand.Rand) bool {
 	var pages []int64
-	for i, x := range f.older {
-		cur := f.cur.get(i)
-		if _, changed := f.base[i]; !changed && cur != nil && *cur != *x && i*pageSize < f.size {
+	for i := int64(0); i*pageSize < f.size; i++ {
+		if s := f.cur.slot(i); s != nil && !s.saved && s.older != nil && s.cur != nil && *s.cur != *s.older {
 			pages = append(pages, i)
 		}
 	}
 	if len(pages) == 0 {
 		return false
 	}
-	slices.Sort(pages)
 	from := rng.IntN(len(pages))
 	n, most := 1, 1+rng.IntN(8)
 	for n < most && from+n < len(pages) && pages[from+n] == pages[from]+int64(n) {
@@ -218,7 +213,7 @@ func (f *inode) restore(rng *rand.Rand) bool {
 		return false
 	}
 	for _, i := range pages[from : from+n] {
-		*f.cur.get(i) = *f.older[i]
+		*f.cur.get(i) = *f.cur.slot(i).older
 	}
 	return true
 }
@@ -231,7 +226,7 @@ func (f *inode) durable() []byte {
 		if i*pageSize >= f.baseSize {
 			continue
 		}
-		if x := f.base[i]; x != nil {
+		if x := f.cur.slot(i).base; x != nil {
 			copy(out[i*pageSize:], x[:])
 		} else {
 			clear(out[i*pageSize : min(f.baseSize, (i+1)*pageSize)])

@@ -110,7 +110,10 @@ func (w *World) advance() {
 		t.parker.wake(wokeTimer)
 		return
 	}
-	t.fire()
+	fire := t.fire
+	t.fire = nil
+	w.spent = append(w.spent, t)
+	fire()
 }
 
 // idle ends a drive in which nothing can happen before limit.
@@ -132,7 +135,15 @@ func (w *World) idle(limit host.Time) error {
 
 // After has the scheduler call fn when d nanoseconds of world time have passed. fn is no task: it must not block.
 // Nemeses kill, boot, pause and partition from here.
-func (w *World) After(d host.Time, fn func()) { w.arm(&timer{fire: fn}, w.now+d) }
+func (w *World) After(d host.Time, fn func()) {
+	t := &timer{}
+	if n := len(w.spent); n > 0 {
+		t = w.spent[n-1]
+		w.spent = w.spent[:n-1]
+	}
+	t.fire = fn
+	w.arm(t, w.now+d)
+}
 
 // reap unwinds the tasks of dead incarnations, one by one, before anything else runs.
 func (w *World) reap() {

@@ -99,15 +99,13 @@ func (v *Volume) Flip(path string, off int64, mask byte) bool {
 
 func (f *inode) flip(off int64, mask byte) {
 	i := off / pageSize
-	if base, saved := f.base[i]; saved && base != nil {
-		base[off%pageSize] ^= mask
+	if s := f.cur.need(i); s.base != nil {
+		s.base[off%pageSize] ^= mask
 	}
-	x := f.cur.get(i)
-	if x == nil {
-		x = new(page)
-		f.cur.set(i, x)
+	if f.cur.get(i) == nil {
+		f.cur.set(i, new(page))
 	}
-	x[off%pageSize] ^= mask
+	f.cur.get(i)[off%pageSize] ^= mask
 	f.v.w.note(KindFault, f.id, uint64(off), uint64(mask))
 }
 

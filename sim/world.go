@@ -18,6 +18,7 @@ type World struct {
 	// The scheduler.
 	runnable []*task
 	timers   timerHeap
+	spent    []*timer       // of After, to be used again
 	current  *task          // the task that runs; nil = the scheduler
 	dying    []*incarnation // killed, their tasks not yet unwound
 	driving  bool
@@ -51,6 +52,7 @@ type World struct {
 	byName    map[string]*Machine
 	volumeIDs uint64
 	inodeIDs  uint64
+	pool      diskPool
 	network   fabric
 	store     storeState
 
