@@ -165,29 +165,35 @@ const (
 	codeTopicExists  = 36
 )
 
-// topicOp is an operation on a topic's register: its count of partitions, 0 if there is none.
+// topicState is a topic's register: its count of partitions, 0 if there is none. While a
+// deletion is carried out nobody sees the topic any more, and its name is not free yet.
+type topicState struct {
+	partitions int32
+	deleting   bool
+}
+
+// topicOp is an operation on a topic's register.
 type topicOp struct {
 	create, remove bool // otherwise a read
 	partitions     int32
 	unknown        bool // it may have been refused, or never have come
-	exists         bool // of a read: there is a topic, of any count
+	taken          bool // of a read: the name is not free
 }
 
-func (op topicOp) step(s int32) (bool, int32) {
+func (op topicOp) step(s topicState) (bool, topicState) {
 	switch {
-	case op.create && (s == 0 || op.unknown):
-		if s == 0 {
-			s = op.partitions
-		}
-		return true, s
+	case op.create && s.partitions == 0:
+		return true, topicState{partitions: op.partitions}
 	case op.create:
-		return false, s
+		return op.unknown, s
+	case op.remove && s.partitions > 0:
+		return true, topicState{deleting: true}
 	case op.remove:
-		return s > 0 || op.unknown, 0
-	case op.exists:
-		return s > 0, s
+		return op.unknown, s
+	case op.taken:
+		return s.partitions > 0 || s.deleting, s
 	}
-	return s == op.partitions, s
+	return s.partitions == op.partitions, s
 }
 
 // topicOpOf returns false for what says nothing.
@@ -196,7 +202,7 @@ func topicOpOf(op *Op) (in topicOp, ok bool) {
 	case op.Kind == DescribeTopic:
 		return topicOp{partitions: op.Partitions}, op.Outcome == OK
 	case op.Outcome == Failed && op.Code == codeTopicExists:
-		return topicOp{exists: true}, true
+		return topicOp{taken: true}, true
 	case op.Outcome == Failed && op.Code == codeUnknownTopic:
 		return topicOp{}, true
 	case op.Outcome == Failed:
@@ -232,8 +238,8 @@ func topics(h *History, v *Verdict) {
 	}
 	slices.Sort(names)
 	model := porcupine.Model{
-		Init: func() any { return int32(0) },
-		Step: func(state, input, _ any) (bool, any) { return input.(topicOp).step(state.(int32)) },
+		Init: func() any { return topicState{} },
+		Step: func(state, input, _ any) (bool, any) { return input.(topicOp).step(state.(topicState)) },
 	}
 	for _, name := range names {
 		ops := byName[name]
