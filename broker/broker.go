@@ -51,6 +51,7 @@ type Broker struct {
 	producer producerIDs
 
 	quarantine quarantine
+	shape      uint64 // of metadata, that topics reflects; the follow task's
 
 	root          *host.Scope // every task of the broker
 	cancel        func()

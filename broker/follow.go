@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/mutant"
@@ -32,24 +33,28 @@ func (b *Broker) follow(sc *host.Scope) error {
 	}
 }
 
-// seen is what one look at metadata shows of a topic.
-type seenTopic struct {
-	metadata.Topic
-	parts []metadata.Partition
-	why   []string  // by partition: why it cannot be served, or ""
-	left  []remains // by partition: what can be read nevertheless
-}
-
-// followOnce brings the broker to the state of metadata at index or later.
+// followOnce brings the broker to the state of metadata at index or later. What metadata says did not change
+// since the last time stays: most commands commit objects, and few topics change at a time.
 func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
+	old := b.allTopics()
 	var list []seenTopic
+	var same []metadata.UUID
+	shape := b.shape
 	b.meta.Read(func(s *metadata.State) {
 		index, _ = s.Index()
-		list = seeTopics(s)
+		if shape = s.Shape(); shape > b.shape || anyDeleting(old) {
+			list, same = look(s, b.shape)
+		}
 	})
+	if list == nil && same == nil {
+		b.advance(index)
+		return nil
+	}
 	b.dawdle(sc, "broker.follow.late")
-	old := b.allTopics()
-	next := make([]*topic, 0, len(list))
+	next := make([]*topic, 0, len(list)+len(same))
+	for _, id := range same {
+		next = append(next, b.topicByID(id))
+	}
 	var openings []*part
 	for i := range list {
 		t, opened := b.buildTopic(&list[i])
@@ -75,6 +80,7 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 		return err
 	}
 	b.install(next, index)
+	b.shape = shape
 	if err := b.followDeleting(sc, next); err != nil {
 		return err
 	}
@@ -82,25 +88,56 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 	return nil
 }
 
+// anyDeleting reports whether a topic is on its way out: it is looked after until it is gone.
+func anyDeleting(list []*topic) bool {
+	return slices.ContainsFunc(list, func(t *topic) bool { return t.deleting })
+}
+
+// seenTopic is what one look at metadata shows of a topic.
+type seenTopic struct {
+	metadata.Topic
+	parts []metadata.Partition
+	why   []string  // by partition: why it cannot be served, or ""
+	left  []remains // by partition: what can be read nevertheless
+}
+
+// look returns what metadata shows of the topics that have changed since an index, and the ids of the others.
+func look(s *metadata.State, since uint64) (changed []seenTopic, same []metadata.UUID) {
+	changed = []seenTopic{}
+	for _, x := range s.TopicShapes() {
+		if x.Index <= since {
+			same = append(same, x.ID)
+			continue
+		}
+		t, _ := s.Topic(x.ID)
+		changed = append(changed, seeTopic(s, t))
+	}
+	return changed, same
+}
+
+// seeTopics shows all topics.
 func seeTopics(s *metadata.State) []seenTopic {
 	topics := s.Topics()
 	list := make([]seenTopic, len(topics))
 	for i, t := range topics {
-		list[i] = seenTopic{Topic: t}
-		for p, id := range t.Streams {
-			v, _ := s.Partition(t.ID, int32(p))
-			why, left := "", remains{}
-			if v.Holed {
-				if st, ok := s.Stream(id); ok {
-					why, left = holeText(st), belowHole(&st)
-				}
-			}
-			list[i].parts = append(list[i].parts, v)
-			list[i].why = append(list[i].why, why)
-			list[i].left = append(list[i].left, left)
-		}
+		list[i] = seeTopic(s, t)
 	}
 	return list
+}
+
+func seeTopic(s *metadata.State, t metadata.Topic) seenTopic {
+	n := len(t.Streams)
+	seen := seenTopic{Topic: t, parts: make([]metadata.Partition, n), why: make([]string, n), left: make([]remains, n)}
+	for p, id := range t.Streams {
+		v, _ := s.Partition(t.ID, int32(p))
+		seen.parts[p] = v
+		if v.Holed {
+			if st, ok := s.Stream(id); ok {
+				seen.why[p], seen.left[p] = holeText(st), belowHole(&st)
+			}
+		}
+	}
+	return seen
 }
 
 // holeText says why a stream's last range is offline.
@@ -188,6 +225,14 @@ func (b *Broker) install(next []*topic, index uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.topics.replace(next)
+	b.applied = max(b.applied, index)
+	b.follows.Broadcast()
+}
+
+// advance tells that requests see metadata at index: nothing that they see has changed.
+func (b *Broker) advance(index uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.applied = max(b.applied, index)
 	b.follows.Broadcast()
 }

@@ -17,7 +17,9 @@ func (s *State) Apply(index, term uint64, cmd *metadatapb.Command) *metadatapb.R
 	invariant.Check(index > s.index && term >= s.term, invariant.ApplyOrder,
 		"command at index %d term %d after index %d term %d", index, term, s.index, s.term)
 	s.index, s.term = index, term
+	reach := s.reachOf(cmd)
 	r := s.judge(cmd)
+	s.reshape(reach)
 	r.Index = index
 	return r
 }

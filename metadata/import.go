@@ -16,6 +16,7 @@ var errOrder = errors.New("a list is out of order, or an id is missing or given 
 func imported(p *metadatapb.Snapshot) (*State, error) {
 	s := NewState()
 	s.index, s.term, s.format = p.GetIndex(), p.GetTerm(), p.GetFormat()
+	s.shape, s.reshaped = s.index, s.index
 	s.cluster, _ = uuidOf(p.GetClusterId())
 	s.nextBrokerEpoch, s.nextStream, s.nextProducer = p.GetNextBrokerEpoch(), p.GetNextStream(), p.GetNextProducerId()
 	if (s.format == 0) != s.cluster.IsZero() || s.format > FormatVersion {

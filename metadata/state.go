@@ -29,6 +29,9 @@ type State struct {
 	streams map[uint64]*stream
 	objects map[ObjectID]*object
 	dead    int // destroyed among objects
+
+	// Indexes of the last commands that may have changed the shape, and that of every topic; see Shape.
+	shape, reshaped uint64
 }
 
 // NewState returns the state before the first command.
@@ -94,6 +97,7 @@ type topic struct {
 	streams   []uint64 // by partition
 	deleting  bool
 	growNonce UUID // of the last CreatePartitions
+	shape     uint64
 }
 
 // stream is the log of one partition.

@@ -71,7 +71,9 @@ func (w *world) apply(c *metadatapb.Command) *metadatapb.Result {
 	back, err := DecodeCommand(raw)
 	require.NoError(w.t, err)
 	w.index++
+	before := shapes(w.s)
 	r := w.s.Apply(w.index, w.term, back)
+	w.checkShape(before)
 	require.Equal(w.t, w.index, r.GetIndex())
 	require.NoError(w.t, w.s.Check())
 	return r
