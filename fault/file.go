@@ -24,7 +24,7 @@ type file struct {
 // usable fails after a sync that failed.
 func (f *file) usable(what string) error {
 	if f.dead.Load() {
-		return fmt.Errorf("fault: %s %s:%s after a failed sync: %w", what, f.v.target, f.name, host.ErrIO)
+		return fmt.Errorf("fault: %s %s/%s after a failed sync: %w", what, f.v.target, f.name, host.ErrIO)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 		if s, ok := f.struck(ShortRead, "read", off, len(p)); ok {
 			short, err := f.File.ReadAt(p[:(1+s.Rand().IntN(n-1))*f.align], off)
 			if err == nil {
-				err = fmt.Errorf("fault: read %s:%s: %w", f.v.target, f.name, io.ErrUnexpectedEOF)
+				err = fmt.Errorf("fault: read %s/%s: injected %s: %w", f.v.target, f.name, ShortRead, io.ErrUnexpectedEOF)
 			}
 			return short, err
 		}
@@ -98,7 +98,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 		if s, ok := f.struck(ShortWrite, "write", off, len(p)); ok {
 			n, err := f.put(p[:(1+s.Rand().IntN(units-1))*f.align], off)
 			if err == nil {
-				err = fmt.Errorf("fault: write %s:%s: %w", f.v.target, f.name, io.ErrShortWrite)
+				err = fmt.Errorf("fault: write %s/%s: injected %s: %w", f.v.target, f.name, ShortWrite, io.ErrShortWrite)
 			}
 			return n, err
 		}
@@ -187,7 +187,7 @@ func (f *file) Sync() error {
 	if s, ok := f.i.strikes(f.v.target, SyncError, "sync "+f.name); ok {
 		f.dead.Store(true)
 		f.unsynced.lose(s.Rand(), covered)
-		return fmt.Errorf("fault: sync %s:%s: injected %s, what was unsynced is kept or lost at random: %w",
+		return fmt.Errorf("fault: sync %s/%s: injected %s, what was unsynced is kept or lost at random: %w",
 			f.v.target, f.name, SyncError, host.ErrIO)
 	}
 	err := f.File.Sync()
