@@ -112,7 +112,9 @@ type Op struct {
 	Txn   int64 `json:"txn,omitempty"`
 	Abort bool  `json:"abort,omitempty"`
 
-	// Code is Kafka's error code of an operation that was refused.
+	// Code is Kafka's error code of an operation that was refused. A CreateTopic refused
+	// with 36 and a DeleteTopic refused with 3 tell whether the topic is there; one that
+	// was sent more than once may have met its own effect, and is Unknown instead.
 	Code int16 `json:"code,omitempty"`
 }
 
