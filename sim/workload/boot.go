@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/broker"
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/node"
 	"github.com/weirmq/weir/objectstore"
@@ -30,14 +31,16 @@ func (r *run) config(h host.Host) node.Config {
 // after a fault that must end it is started again.
 func (r *run) boot() {
 	r.crash.booted()
-	r.excuses = r.excused()
-	r.usurped = 0
+	r.excuses, r.usurped, r.lies = 0, 0, 0
+	if r.settings.Tiny {
+		r.count(fault.TinySettings)
+	}
 	r.m.Boot(func(h host.Host, sc *host.Scope) {
 		err := r.serve(h, sc)
 		if err == nil || errors.Is(err, host.ErrKilled) || errors.Is(err, host.ErrCancelled) {
 			return
 		}
-		if !errors.Is(err, errStoreOut) && r.excused() == r.excuses {
+		if !errors.Is(err, errStoreOut) && r.excuses == 0 {
 			r.fail(oracleEnded, "the node ended by itself, and no fault of this run ends it: %w", err)
 			return
 		}
@@ -51,8 +54,8 @@ var errStoreOut = errors.New("the store is out of reach")
 
 func (r *run) serve(h host.Host, sc *host.Scope) error {
 	if err := objectstore.Probe(sc, h, r.w.Store(h)); err != nil {
-		if errors.Is(err, objectstore.ErrExists) ||
-			errors.Is(err, objectstore.ErrTerminal) && !errors.Is(err, objectstore.ErrDenied) {
+		final := errors.Is(err, objectstore.ErrTerminal) && !errors.Is(err, objectstore.ErrDenied)
+		if r.lies == 0 && (final || errors.Is(err, objectstore.ErrExists)) {
 			return err
 		}
 		return fmt.Errorf("%w: %w", errStoreOut, err)
@@ -68,12 +71,20 @@ func (r *run) serve(h host.Host, sc *host.Scope) error {
 	return n.Failed(sc)
 }
 
+// retire forgets the node of the incarnation that ended, and counts what it had to wait for.
+func (r *run) retire() {
+	if r.node != nil && r.node.Broker().Log().Stats().Waits > 0 {
+		r.count(fault.Backpressure)
+	}
+	r.node = nil
+}
+
 // onKill notes what a crash left and starts the node again a little later.
 func (r *run) onKill(m *sim.Machine) {
 	if m != r.m {
 		return
 	}
-	r.node = nil
+	r.retire()
 	// What a crash kept of unsynced writes is as durable from now on as what was synced.
 	v := m.Volume(walVolume)
 	for _, path := range v.Files() {

@@ -1,9 +1,7 @@
 package workload
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/weirmq/weir/fault"
@@ -11,24 +9,23 @@ import (
 	"github.com/weirmq/weir/sim"
 )
 
-// crashes chooses where the node dies, while it runs. Each crash that is chosen is an explicit step of the plan; a
-// replay takes the steps and chooses nothing.
+// crashes chooses where the node dies, while it runs. The world shows each crash as the explicit step that repeats it;
+// a replay takes those and chooses nothing.
 //
 // A place is what an I/O call does, to what, in which task. Calls differ in how often they are made by a factor of
 // ten thousand, so a crash is not drawn among calls: each place has a score, drawn from the seed, and the bar rises
 // with time. The first call whose place is under the bar is the one; places that were rarely seen before have a
 // better chance, because another may not come.
 type crashes struct {
-	r        *run
-	rng      *rand.Rand
-	schedule *fault.Schedule // of a replay
-	done     fault.Plan
-	slots    []slot
-	seen     map[string]int // calls so far, by place
-	since    uint64         // calls since the last start
-	at       host.Time      // instant of the last call
-	nth      int            // calls of that instant so far
-	late     bool           // the clients' work is nearly over: whatever is open strikes now
+	r     *run
+	rng   *rand.Rand
+	slots []slot
+	seen  map[string]int // calls so far, by place
+	since uint64         // calls since the last start
+	late  bool           // the clients' work is nearly over: whatever is open strikes now
+	last  sim.Call       // of the node
+	at    string         // place of the call that was chosen
+	list  []string       // where each crash struck
 }
 
 // slot is one crash to come.
@@ -36,6 +33,7 @@ type slot struct {
 	salt  uint64
 	calls uint64    // strike at this call of an incarnation; 0 = by place
 	from  host.Time // by place: not before, since the world began
+	loop  bool      // and again in the starts that follow
 }
 
 const (
@@ -48,21 +46,22 @@ const (
 func (c *crashes) init(r *run) {
 	c.r, c.rng, c.seen = r, stream(r.plan.Seed, "crash", 0), map[string]int{}
 	if r.replay {
-		c.schedule = fault.NewSchedule(r.plan.Faults)
 		return
 	}
 	if at := r.o.CrashAt; at.N > 0 {
 		c.slots = []slot{{calls: at.N}}
 		return
 	}
-	d := r.settings.Duration
-	for i := range r.settings.Crash.Count {
+	d, set := r.settings.Duration, &r.settings.Crash
+	for i := range set.Count {
 		s := slot{salt: c.rng.Uint64(), from: host.Time(c.rng.Int64N(int64(d) * 4 / 5))}
 		switch {
 		case i == 0 && c.rng.IntN(8) == 0:
 			s.calls = 1 + c.rng.Uint64N(2*recoveryCalls) // the very first start
-		case i > 0 && c.rng.IntN(4) < r.settings.Crash.Recovery:
+		case i > 0 && c.rng.IntN(4) < set.Recovery:
 			s.calls = 1 + c.rng.Uint64N(recoveryCalls)
+		default:
+			s.loop = c.rng.IntN(8) < set.Loop && c.rng.IntN(4) == 0
 		}
 		c.slots = append(c.slots, s)
 	}
@@ -75,57 +74,56 @@ func (c *crashes) booted() { c.since = 0 }
 func (c *crashes) hurry() { c.late = true }
 
 // stop plans no crash any more.
-func (c *crashes) stop() { c.slots, c.schedule = nil, nil }
+func (c *crashes) stop() { c.slots = nil }
 
 // onCall is called before each I/O call of every machine.
 func (r *run) onCall(call sim.Call) {
-	if call.Machine == nodeMachine && !r.calm {
+	if call.Machine == nodeMachine {
+		r.putting(call)
 		r.crash.call(call)
 	}
 }
 
 func (c *crashes) call(call sim.Call) {
 	c.since++
-	if now := c.r.w.Now(); now != c.at {
-		c.at, c.nth = now, 0
-	}
-	c.nth++
-	if c.schedule != nil {
-		if s, ok := c.schedule.Strikes(c.at, nodeMachine, fault.Crash); ok {
-			c.strike(call, s)
-		}
-		return
-	}
+	c.last = call
 	if len(c.slots) == 0 {
 		return
 	}
-	place := placeOf(call)
+	place := call.Place()
 	c.seen[place]++
 	if !c.due(place) {
 		return
 	}
+	s := c.slots[0]
 	c.slots = c.slots[1:]
+	c.at = place
 	when := sim.When(1 + c.rng.IntN(2))
 	if c.r.o.CrashAt.N > 0 {
 		when = c.r.o.CrashAt.When
 	}
-	c.strike(call, fault.Step{At: c.at, Nth: c.nth, Target: nodeMachine, Kind: fault.Crash, Arg: uint64(when)})
+	if s.loop {
+		c.r.w.Inject(fault.Step{At: c.r.w.Now(), Nth: 1, Target: nodeMachine, Kind: fault.CrashLoop,
+			Arg: sim.CrashArg(when, sim.Seeded, c.rng.Uint64())})
+		return
+	}
+	c.r.m.CrashAt(call.N, when, sim.Seeded)
 }
 
 // due tells whether the next crash strikes at a call of this place.
 func (c *crashes) due(place string) bool {
-	s := &c.slots[0]
+	s, now := &c.slots[0], c.r.w.Now()
 	if s.calls > 0 {
 		return c.since == s.calls || c.late && c.since > s.calls
 	}
-	if c.at < s.from {
+	if now < s.from {
 		return false
 	}
 	if c.late {
 		return true
 	}
 	const whole = 1 << 32
-	bar := uint64(min(barRises, c.at.Sub(s.from))) * whole / uint64(barRises)
+	bar := uint64(min(barRises, now.Sub(s.from))) * whole / uint64(barRises)
 	switch n := c.seen[place]; {
 	case n <= 2:
 		bar *= 16
@@ -146,37 +144,18 @@ func score(salt uint64, place string) uint64 {
 	return h >> 32
 }
 
-func (c *crashes) strike(call sim.Call, s fault.Step) {
-	c.done = append(c.done, s)
-	when := sim.When(s.Arg & 3)
-	text := fmt.Sprintf("%s %s", placeOf(call), momentOf(when))
-	if call.Site != "" {
-		text += " at " + call.Site
+// struck notes where a crash was carried out.
+func (c *crashes) struck(s fault.Step) {
+	place, moment := c.at, "before"
+	if place == "" {
+		place = c.last.Place()
 	}
-	c.r.crashes = append(c.r.crashes, text)
-	c.r.m.CrashAt(call.N, when, sim.Seeded)
-}
-
-func momentOf(w sim.When) string {
-	if w == sim.AfterEffect {
-		return "after"
+	c.at = ""
+	if when, _, _ := sim.CrashOf(s.Arg); when == sim.AfterEffect {
+		moment = "after"
 	}
-	return "before"
-}
-
-// placeOf names the place of a call: its task, what it does and to what, without numbers.
-func placeOf(c sim.Call) string {
-	if c.Op >= sim.OpStorePut {
-		return c.Task + " " + c.Op.String() // keys begin with a checksum
+	if s.Kind == fault.CrashLoop {
+		moment += ", and again"
 	}
-	return c.Task + " " + c.Op.String() + " " + classOf(c.Target)
-}
-
-// classOf is a target without what tells one of its kind from another.
-func classOf(target string) string {
-	i := strings.IndexAny(target, "0123456789")
-	if i < 0 {
-		return target
-	}
-	return target[:i]
+	c.list = append(c.list, place+" "+moment)
 }

@@ -73,8 +73,8 @@ func (r *run) acknowledged(op *check.Op) {
 				op.Offset)
 		}
 		if r.usurped > 0 && at > r.usurped {
-			r.fail(oracleFenced, "%s of %s at offset %d was acknowledged; it became durable at %v, and the WAL was taken over at %v",
-				v, op.Partition, op.Offset, at.Sub(0), r.usurped.Sub(0))
+			r.fail(oracleFenced, "%s of %s at offset %d was acknowledged: durable at %v, the WAL was taken over at %v", v,
+				op.Partition, op.Offset, at.Sub(0), r.usurped.Sub(0))
 		}
 	}
 }

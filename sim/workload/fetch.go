@@ -152,6 +152,9 @@ func (a *actor) sendListOffsets(
 	return &topics[0].Partitions[0], nil
 }
 
+// readBackBytes is the most that one fetch of the second phase asks for.
+const readBackBytes = 128 << 10
+
 // readLog reads a partition from its log start offset to its high watermark.
 func (a *actor) readLog(sc *host.Scope, p int32) (check.Log, error) {
 	log := check.Log{Partition: check.Partition{Topic: topicName, Index: p}}
@@ -169,7 +172,7 @@ func (a *actor) readLog(sc *host.Scope, p int32) (check.Log, error) {
 	log.Start = start.Offset
 	log.Values = make([]check.Value, end.Offset-start.Offset)
 	for at := start.Offset; at < end.Offset; {
-		r, err := a.sendFetch(sc, topicName, p, at, 1<<20, 100)
+		r, err := a.sendFetch(sc, topicName, p, at, readBackBytes, 100)
 		if err != nil {
 			return log, err
 		}

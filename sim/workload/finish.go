@@ -15,9 +15,11 @@ import (
 const (
 	// settleTime is how long the healed core has for each thing that must come right: a stalled disk call may
 	// take half of it, a store call that hangs another sixth.
-	settleTime   = host.Time(time.Minute)
-	progressID   = 102
-	livenessTeam = "liveness"
+	settleTime = host.Time(time.Minute)
+	progressID = 102
+	// patientTimeout is how long a client of the second phase waits: a read of a whole request may take many objects.
+	patientTimeout = host.Time(15 * time.Second)
+	livenessTeam   = "liveness"
 )
 
 // finish is the second phase: the core is healed, what is frozen stays so, and the system must come to rest. Every
@@ -61,7 +63,7 @@ func (r *run) finish() error {
 func (r *run) heal() {
 	r.crash.stop()
 	r.calm = true
-	r.healCore()
+	r.w.Calm()
 	if r.settings.Freeze == "" {
 		return
 	}
@@ -101,6 +103,7 @@ func (r *run) eventually(what string, fn func(a *actor, sc *host.Scope) error) e
 		var err error
 		for h.Now() < until {
 			a := r.newActor(h, progressID)
+			a.wire.timeout = patientTimeout
 			a.seq = r.progressSeq
 			err = fn(a, sc)
 			r.progressSeq = a.seq
@@ -112,8 +115,19 @@ func (r *run) eventually(what string, fn func(a *actor, sc *host.Scope) error) e
 				return e
 			}
 		}
-		return blame(oracleLiveness, "%s: not within %v after healing: %w", what, settleTime.Sub(0), err)
+		return blame(oracleLiveness, "%s: not within %v after healing: %w\n%s%s", what, settleTime.Sub(0), err,
+			r.state(), r.w.Tasks())
 	})
+}
+
+// state is what the node says of itself, for the report of a run that stands still.
+func (r *run) state() string {
+	if r.node == nil {
+		return "  the node is down\n"
+	}
+	log, engine := r.node.Broker().Log(), r.node.Broker().Engine().Stats()
+	return fmt.Sprintf("  WAL trimmed to %d, durable to %d, end %d, %+v\n  streams: %+v\n", log.Trimmed(), log.Durable(),
+		log.End(), log.Stats(), engine)
 }
 
 // progress demands that every partition takes a record and serves it, and that offsets can be committed and read.
@@ -144,7 +158,7 @@ func (r *run) progress() error {
 
 // roundTrip produces a record and reads it.
 func (a *actor) roundTrip(sc *host.Scope, p int32) error {
-	o := Op{Kind: OpProduce, Partition: p, Patience: requestTimeout, Batches: []Batch{{p, []int{20}}}}
+	o := Op{Kind: OpProduce, Partition: p, Patience: patientTimeout, Batches: []Batch{{p, []int{20}}}}
 	a.produce(sc, &o)
 	made := &a.batches[0]
 	if made.Outcome != check.OK {

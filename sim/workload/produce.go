@@ -44,7 +44,7 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 		if attempt > 1 {
 			a.r.count(fault.SameSequence)
 		}
-		a.wire.timeout = min(requestTimeout, op.Patience<<min(attempt-1, 8))
+		a.wire.timeout = min(max(requestTimeout, op.Patience), op.Patience<<min(attempt-1, 8))
 		err := a.sendBatches(sc, batches, op.Idempotent)
 		if a.settled(batches, op, attempt, err) || a.h.Sleep(sc, op.Pause.Sub(0)) != nil {
 			break

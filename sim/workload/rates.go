@@ -11,75 +11,97 @@ type FaultRate struct {
 	Rate sim.Rate   `json:"rate"` // parts of a million of its opportunities
 }
 
-// rateOf returns the field of f that holds the rate of a kind, nil if the simulator has none.
-func rateOf(f *sim.Faults, kind fault.Kind) *sim.Rate {
-	switch kind {
-	case fault.TornWrite:
-		return &f.TornSector
-	case fault.PacketDrop:
-		return &f.ConnReset
-	case fault.DialRefused:
-		return &f.DialRefused
-	case fault.PacketDelay:
-		return &f.NetStall
-	case fault.StoreNotApplied:
-		return &f.StoreError
-	case fault.StoreApplied:
-		return &f.StoreAppliedError
-	case fault.StoreLate:
-		return &f.StoreLate
-	case fault.StoreStorm:
-		return &f.StoreStorm
-	case fault.BodyTruncated:
-		return &f.StoreTruncated
-	}
-	return nil
+// usual are the rates of the faults that strike at opportunities: such that one that is on fires between about once
+// and a few dozen times in a run, and work gets done. A seed turns about half of them off and bends the others.
+var usual = []FaultRate{
+	{fault.TornWrite, 300_000}, {fault.LostWrites, 200_000}, {fault.MisdirectRead, 100},
+	{fault.ReadError, 60}, {fault.WriteError, 60}, {fault.DirError, 4_000}, {fault.SyncError, 150},
+	{fault.NoSpace, 40}, {fault.ShortWrite, 100}, {fault.ShortRead, 100}, {fault.DiskSlow, 200}, {fault.DiskStall, 15},
+
+	{fault.PacketDelay, 500}, {fault.PacketDrop, 800}, {fault.PacketRepeat, 1_000}, {fault.ResetMidway, 500},
+	{fault.HalfOpen, 400_000}, {fault.AcceptHang, 10_000}, {fault.DialRefused, 10_000},
+
+	{fault.StoreThrottle, 20_000}, {fault.StoreStorm, 1_000}, {fault.StoreNotApplied, 30_000},
+	{fault.StoreApplied, 30_000}, {fault.StoreLate, 15_000}, {fault.StoreConflict, 100_000},
+	{fault.StoreOwnExists, 200_000}, {fault.PartLost, 50_000}, {fault.PartUnknown, 50_000},
+	{fault.StaleList, 100_000}, {fault.PartialList, 150_000}, {fault.GhostGet, 300_000},
+	{fault.DeleteLost, 50_000}, {fault.DeleteLate, 50_000}, {fault.BodyTruncated, 8_000}, {fault.BodyFlipped, 5_000},
+	{fault.WrongRange, 5_000}, {fault.Expired, 3_000}, {fault.SkewRefused, 3_000}, {fault.StoreSlow, 4_000},
+
+	{fault.Usurp, 400_000}, {fault.Buggify, 20_000},
 }
 
 // faults are the rates as the simulator takes them.
 func (s *Settings) faults() sim.Faults {
 	var f sim.Faults
 	for _, r := range s.Rates {
-		if field := rateOf(&f, r.Kind); field != nil {
+		if field := f.Of(r.Kind); field != nil {
 			*field = r.Rate
 		}
 	}
 	return f
 }
 
-// defaultRates are enough that each fault fires in most seeds, few enough that work gets done.
-func defaultRates() []FaultRate {
-	return []FaultRate{
-		{fault.PacketDrop, 800}, {fault.DialRefused, 5_000}, {fault.PacketDelay, 500}, {fault.TornWrite, 100_000},
-		{fault.StoreNotApplied, 30_000}, {fault.StoreApplied, 20_000}, {fault.StoreLate, 10_000},
-		{fault.StoreStorm, 1_000}, {fault.BodyTruncated, 5_000},
+// ends tells whether a fault may end the node's process, as PROTOCOL has it: the medium failed, or is not its own
+// any more. Trouble of the store and the network may not.
+func ends(kind fault.Kind) bool {
+	switch kind {
+	case fault.ReadError, fault.WriteError, fault.SyncError, fault.DirError, fault.NoSpace, fault.ShortWrite,
+		fault.ShortRead, fault.MisdirectRead, fault.Usurp:
+		return true
+	}
+	return kind.Info().Promise == fault.Beyond
+}
+
+// onFault is called with each fault that is carried out.
+func (r *run) onFault(s fault.Step) {
+	r.faults = append(r.faults, s)
+	if ends(s.Kind) {
+		r.excuses++
+	}
+	switch s.Kind {
+	case fault.StaleList, fault.PartialList, fault.GhostGet, fault.BodyFlipped, fault.WrongRange, fault.DeleteLost:
+		r.lies++ // the server's probe of the store may refuse such a store
+	}
+	if r.durableUnanswered() {
+		r.between[s.Kind]++
+	}
+	if s.Kind == fault.Crash || s.Kind == fault.CrashLoop {
+		r.crash.struck(s)
 	}
 }
 
-// healCore ends every fault.
-func (r *run) healCore() {
-	r.w.SetFaults(sim.Faults{})
-	r.m.CrashAt(0, sim.BeforeEffect, sim.Seeded)
-}
-
-// excused counts the faults so far that may end the node's process.
-func (r *run) excused() uint64 {
-	var n uint64
-	for _, f := range r.w.Fired() {
-		switch f.Fault {
-		case sim.FaultReadError, sim.FaultWriteError, sim.FaultSyncError, sim.FaultDirError, sim.FaultNoSpace:
-			n += f.Count
+// durableUnanswered tells whether some batch is durable and its client has not heard.
+func (r *run) durableUnanswered() bool {
+	for _, a := range r.actors {
+		for i := range a.batches {
+			if s := &a.batches[i]; !s.ended && r.durable.at(s.Values[0]) > 0 {
+				return true
+			}
 		}
 	}
-	return n
-}
-
-// Draw returns what a seed decides before anything runs.
-func Draw(seed uint64) Settings {
-	s := Plain()
-	s.Rates = defaultRates()
-	return s
+	return false
 }
 
 // count counts a fault that a client carried out.
-func (r *run) count(fault.Kind) {}
+func (r *run) count(kind fault.Kind) {
+	r.w.CountFault(kind)
+	if r.durableUnanswered() {
+		r.between[kind]++
+	}
+}
+
+// FaultCount is how often one kind of fault happened in a run.
+type FaultCount struct {
+	Kind    fault.Kind `json:"kind"`
+	Fired   uint64     `json:"fired"`
+	Between uint64     `json:"between"` // while some batch was durable and its client had not heard
+}
+
+func (r *run) faultCounts() []FaultCount {
+	var list []FaultCount
+	for _, f := range r.w.Fired() {
+		list = append(list, FaultCount{f.Fault, f.Count, r.between[f.Fault]})
+	}
+	return list
+}

@@ -20,6 +20,7 @@ type Result struct {
 	Ops      int // operations that clients carried out, answered or not
 	Verdict  *check.Verdict
 	Fired    []sim.FaultCount
+	Faults   []FaultCount
 	Crashes  []string // "place when" of each crash at an I/O call
 	Ends     []string // why the node ended by itself, each time a fault made it
 	Objects  int      // objects put

@@ -34,3 +34,13 @@ func TestASeedReplaysEventForEvent(t *testing.T) {
 	require.NoError(t, third.Err)
 	require.Equal(t, first.Hash, third.Hash)
 }
+
+// TestAnUnshrunkPlanIsItsSeed replays seeds of the swarm from their recorded plans: every fault, crash and operation is
+// an explicit step, so nothing differs.
+func TestAnUnshrunkPlanIsItsSeed(t *testing.T) {
+	for seed := uint64(100); seed < 110; seed++ {
+		first := workload.Run(workload.Options{Seed: seed, Record: true})
+		second := workload.Replay(*first.Plan, workload.Options{})
+		require.Equal(t, first.Hash, second.Hash, "seed %d, %d faults", seed, len(first.Plan.Faults))
+	}
+}

@@ -3,6 +3,7 @@ package workload
 import (
 	"time"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/sim"
 )
 
@@ -13,13 +14,15 @@ type Settings struct {
 	Partitions int32         `json:"partitions"`  // of the judged topic
 	Clients    []Client      `json:"clients"`
 
-	Node   NodeSettings    `json:"node"`
-	Disk   sim.DiskConfig  `json:"disk"`
-	Net    sim.NetConfig   `json:"net"`
-	Store  sim.StoreConfig `json:"store"`
-	Rates  []FaultRate     `json:"rates"` // faults that strike at a rate, in a run that is no replay
-	Crash  CrashSettings   `json:"crash"`
-	Freeze Freeze          `json:"freeze,omitempty"`
+	Node    NodeSettings    `json:"node"`
+	Disk    sim.DiskConfig  `json:"disk"`
+	Net     sim.NetConfig   `json:"net"`
+	Store   sim.StoreConfig `json:"store"`
+	Rates   []FaultRate     `json:"rates"` // faults that strike at a rate, in a run that is no replay
+	Crash   CrashSettings   `json:"crash"`
+	Nemesis fault.Plan      `json:"nemesis"` // what goes wrong at a time, in a run that is no replay
+	Freeze  Freeze          `json:"freeze,omitempty"`
+	Tiny    bool            `json:"tiny,omitempty"` // some buffer is of the smallest size
 }
 
 // Freeze is the trouble that the far clients stay in when the core is healed.
@@ -79,6 +82,7 @@ type CrashSettings struct {
 	Count int `json:"count"` // planned crashes, those in recoveries included
 	// Recovery of 4 crashes after the first strike in the recovery from the one before.
 	Recovery int `json:"recovery_in_4"`
+	Loop     int `json:"loop_in_32"` // of 32 crashes by place so many are loops
 }
 
 // nodeMachine and the others are the machines of a run.

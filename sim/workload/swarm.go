@@ -1,0 +1,119 @@
+package workload
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/weirmq/weir/sim"
+)
+
+// Draw returns what a seed decides before anything runs. Every seed is another kind of run: other clients, sizes,
+// latencies, and a subset of the faults with weights of their own. What is the same in all runs is found once; what
+// only happens when most faults are off, or one buffer is tiny, is found by nothing else.
+func Draw(seed uint64) Settings {
+	rng := stream(seed, "settings", 0)
+	s := Plain()
+	s.Duration = time.Duration(9+rng.IntN(14)) * time.Second
+	s.Partitions = 1 + rng.Int32N(6)
+	s.drawNode(rng)
+	s.drawClients(rng)
+	s.drawLatencies(rng)
+	s.drawRates(rng)
+	s.Nemesis = drawNemesis(stream(seed, "nemesis", 0), s.Duration)
+	s.Crash = CrashSettings{Count: rng.IntN(5), Recovery: rng.IntN(4), Loop: rng.IntN(8)}
+	s.Freeze = pick(rng, "", "", FreezePaused, FreezeCut, FreezeDeaf, FreezeMute)
+	return s
+}
+
+// pick draws one of the values.
+func pick[T any](rng *rand.Rand, values ...T) T { return values[rng.IntN(len(values))] }
+
+// between draws a duration, of all orders of magnitude alike.
+func between(rng *rand.Rand, least, most time.Duration) time.Duration {
+	for d := least; ; d *= 2 {
+		if d >= most {
+			return most
+		}
+		if rng.IntN(3) == 0 {
+			return d + time.Duration(rng.Int64N(int64(d)))
+		}
+	}
+}
+
+func (s *Settings) drawNode(rng *rand.Rand) {
+	n := &s.Node
+	n.SlabBytes = pick(rng, 64<<10, 128<<10, 256<<10, 256<<10, 512<<10)
+	n.Memory = int64(n.SlabBytes) * 2 * int64(4+rng.IntN(13))
+	n.WALCapacity = int64(n.SlabBytes) * int64(4+rng.IntN(9))
+	n.MetaBytes = pick[int64](rng, 512<<10, 1<<20, 1<<20)
+	n.UploadAge = between(rng, 50*time.Millisecond, 2*time.Second)
+	n.UploadBytes = min(pick[int64](rng, 8<<10, 64<<10, 128<<10, 256<<10), n.WALCapacity/4)
+	n.ObjectBytes = pick[int64](rng, 16<<10, 128<<10, 512<<10)
+	n.CollectEvery = between(rng, 200*time.Millisecond, 1500*time.Millisecond)
+	n.CollectGrace = between(rng, 200*time.Millisecond, 2*time.Second)
+	n.CollectSweep = between(rng, 300*time.Millisecond, 8*time.Second)
+	n.CollectFirst = between(rng, time.Second, 5*time.Second)
+	n.GroupInitialDelay = between(rng, 5*time.Millisecond, 200*time.Millisecond)
+	s.Tiny = n.SlabBytes == 64<<10 || n.ObjectBytes == 16<<10 || n.UploadBytes == 8<<10
+}
+
+// drawClients draws the mix. Its operations come to between opsLeast and half as many again.
+func (s *Settings) drawClients(rng *rand.Rand) {
+	s.Clients = nil
+	records := pick(rng, 1, 3, 5, 5, 20)
+	bytes := min(pick(rng, 10, 300, 3000, 3000, 12_000), s.Node.SlabBytes/4/records)
+	hasty, far := rng.IntN(3), rng.IntN(4)
+	add := func(role Role, id int32, n int, weight float64) {
+		for i := range int32(n) {
+			c := Client{ID: id + i, Role: role, Machine: coreClients, Records: records, Bytes: bytes,
+				Wait: between(rng, time.Millisecond, 500*time.Millisecond), Hasty: hasty}
+			if i > 0 && rng.IntN(4) < far { // the first of each kind is at the core
+				c.Machine = farClients
+			}
+			c.Think = time.Duration(float64(s.Duration) / weight)
+			s.Clients = append(s.Clients, c)
+		}
+	}
+	add(RoleProducer, 1, 1+rng.IntN(2), 1)
+	add(RoleExactly, 3, 1+rng.IntN(4), 1)
+	add(RoleReader, 11, 1+rng.IntN(4), 0.8)
+	add(RoleCommitter, 21, rng.IntN(3), 0.8)
+	add(RoleMember, 31, pick(rng, 0, 2, 2, 3), 0.5)
+	add(RoleAdmin, adminID, min(1, rng.IntN(5)), 0.6)
+	total := 0.0
+	for _, c := range s.Clients {
+		total += float64(s.Duration) / float64(c.Think)
+	}
+	want := float64(opsLeast) * (1.15 + 0.35*rng.Float64())
+	for i := range s.Clients {
+		c := &s.Clients[i]
+		c.Think = time.Duration(float64(c.Think) * total / want)
+	}
+}
+
+func (s *Settings) drawLatencies(rng *rand.Rand) {
+	ms := time.Millisecond
+	s.Disk.Sync = pick(rng,
+		sim.Latency{Min: ms / 5, Max: 2 * ms, Tail: 10_000, Worst: time.Second},
+		sim.Latency{Min: ms / 20, Max: ms / 5},
+		sim.Latency{Min: 2 * ms, Max: 20 * ms, Tail: 2_000, Worst: 2 * time.Second})
+	s.Net.Latency = pick(rng, sim.Latency{}, sim.Latency{Min: 20 * time.Microsecond, Max: 50 * time.Microsecond},
+		sim.Latency{Min: ms / 2, Max: 5 * ms})
+	s.Store.Latency = pick(rng, sim.Latency{}, sim.Latency{Min: ms, Max: 4 * ms},
+		sim.Latency{Min: 10 * ms, Max: 80 * ms, Tail: 20_000, Worst: time.Second})
+	s.Store.PartSize = pick[int64](rng, 0, 16<<10, 64<<10)
+}
+
+// drawRates turns a drawn share of the faults off and bends the rates of the others by up to four either way.
+func (s *Settings) drawRates(rng *rand.Rand) {
+	s.Rates = nil
+	off := rng.IntN(9) // of 10; 8 of 10 at the most
+	for _, u := range usual {
+		skip, bend := rng.IntN(10) < off, rng.IntN(5)
+		if skip {
+			continue
+		}
+		u.Rate = min(sim.Always, max(1, u.Rate<<bend>>2))
+		s.Rates = append(s.Rates, u)
+	}
+}
