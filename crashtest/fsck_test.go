@@ -35,7 +35,8 @@ func fsckSays(t *testing.T, s *server, want ...string) {
 	require.Contains(t, out, "do: ", "it says what to do")
 }
 
-// TestFsckIsCleanAfterEachKill kills the server under load, with a topic deleted in the middle, and after an orderly stop.
+// TestFsckIsCleanAfterEachKill kills the server under load, with a topic deleted in the middle, and after an
+// orderly stop.
 func TestFsckIsCleanAfterEachKill(t *testing.T) {
 	s := newServer(t, "--wal-size", "64MiB", "--memory", "256MiB", "--upload-age", "300ms")
 	s.start()

@@ -59,8 +59,9 @@ func decodeBatch(p []byte) (b batchInfo, epoch int32, size int, err error) {
 	attrs := be.Uint16(p[21:])
 	last := int32(be.Uint32(p[23:]))
 	b = batchInfo{
-		base: int64(be.Uint64(p)), count: last + 1, stamp: int64(be.Uint64(p[35:])), producer: int64(be.Uint64(p[43:])),
-		pepoch: int16(be.Uint16(p[51:])), sequence: int32(be.Uint32(p[53:])),
+		base: int64(be.Uint64(p)), count: last + 1, stamp: int64(be.Uint64(p[35:])),
+		producer: int64(be.Uint64(p[43:])),
+		pepoch:   int16(be.Uint16(p[51:])), sequence: int32(be.Uint32(p[53:])),
 		txn: attrs&attrsTxn != 0, control: attrs&attrsControl != 0,
 	}
 	records := int32(be.Uint32(p[57:]))

@@ -12,8 +12,8 @@ import (
 	"github.com/weirmq/weir/sim"
 )
 
-// BenchmarkCheck checks a world's volumes and store as the simulator does in the middle of a run: a ring of 2 MiB, about
-// a hundred objects, everything that does not change known from the check before.
+// BenchmarkCheck checks a world's volumes and store as the simulator does in the middle of a run: a ring of 2 MiB,
+// about a hundred objects, everything that does not change known from the check before.
 func BenchmarkCheck(b *testing.B) {
 	r := newRig(b, sim.Config{Seed: 5})
 	w := r.w
@@ -23,7 +23,8 @@ func BenchmarkCheck(b *testing.B) {
 			return err
 		}
 		for i := range 900 {
-			if _, err := c.produce(int32(i%3), batch.Plain(), fmt.Sprint("value", i), fmt.Sprint("more", i)); err != nil {
+			if _, err := c.produce(int32(i%3), batch.Plain(), fmt.Sprint("value", i), fmt.Sprint("more",
+				i)); err != nil {
 				return err
 			}
 			if err := c.h.Sleep(c.sc, 40*time.Millisecond); err != nil {

@@ -81,7 +81,8 @@ func (c *checker) get(id metadata.ObjectID, key string) ([]byte, bool) {
 		return nil, false
 	}
 	if err != nil {
-		c.find(Finding{Kind: Unreadable, Where: "object " + key, What: err.Error(), Do: "try again; then as for a missing object"})
+		c.find(Finding{Kind: Unreadable, Where: "object " + key, What: err.Error(),
+			Do: "try again; then as for a missing object"})
 		return nil, false
 	}
 	return b, true
@@ -108,7 +109,8 @@ func (c *checker) checkObject(id metadata.ObjectID, key string, size uint64, sum
 	case o.size != int64(size):
 		c.badObject(id, key, fmt.Sprintf("it has %d bytes, metadata says %d", o.size, size))
 	case o.writer != writer{cluster, id.Broker, id.Epoch, id.Seq}:
-		c.badObject(id, key, fmt.Sprintf("its footer names broker %d, epoch %d, sequence %d of cluster %s", o.writer.broker,
+		c.badObject(id, key, fmt.Sprintf("its footer names broker %d, epoch %d, sequence %d of cluster %s",
+			o.writer.broker,
 			o.writer.epoch, o.writer.seq, o.writer.cluster))
 	}
 	c.objects[id] = o
@@ -119,7 +121,8 @@ func (c *checker) checkObject(id metadata.ObjectID, key string, size uint64, sum
 			continue
 		}
 		spoilt = true
-		f := Finding{Kind: BadObject, Where: fmt.Sprintf("object %s byte %d", key, x.pos), What: x.err.Error(), Do: doObject}
+		f := Finding{Kind: BadObject, Where: fmt.Sprintf("object %s byte %d", key, x.pos), What: x.err.Error(),
+			Do: doObject}
 		if s := c.streams[x.stream]; s != nil {
 			f.What += fmt.Sprintf("; this block holds %s offsets %d to %d", s.name(), x.first, x.end)
 			f.Span = s.span(x.first, x.end)
@@ -169,10 +172,13 @@ func (c *checker) checkQuarantine(id metadata.ObjectID, key string, sum uint32) 
 			if h.Quarantine != id {
 				continue
 			}
-			if q.crc != sum || q.cluster != cluster || q.wal != h.WAL || q.stream != s.meta.ID || q.epoch != h.LeaderEpoch {
+			if q.crc != sum || q.cluster != cluster || q.wal != h.WAL || q.stream != s.meta.ID ||
+				q.epoch != h.LeaderEpoch {
 				c.find(Finding{Kind: Quarantine, Where: "object " + key, Do: doBug,
-					What: fmt.Sprintf("it is of stream %d, leader epoch %d, WAL %s, with CRC %08x; metadata has it for %s, "+
-						"leader epoch %d, WAL %s, with CRC %08x", q.stream, q.epoch, q.wal, q.crc, s.name(), h.LeaderEpoch, h.WAL, sum)})
+					What: fmt.Sprintf("it is of stream %d, leader epoch %d, WAL %s, with CRC %08x; metadata has it "+
+						"for %s, "+
+						"leader epoch %d, WAL %s, with CRC %08x", q.stream, q.epoch, q.wal, q.crc, s.name(),
+						h.LeaderEpoch, h.WAL, sum)})
 			}
 		}
 	}
@@ -209,7 +215,8 @@ func (c *checker) checkKeys() {
 		case known && b.Live && b.Epoch == id.Epoch:
 			underway = append(underway, key)
 		default:
-			c.find(Finding{Kind: Leak, Where: "object " + key, Do: "the metadata is an old copy: delete nothing, restore the newer one",
+			c.find(Finding{Kind: Leak, Where: "object " + key,
+				Do:   "the metadata is an old copy: delete nothing, restore the newer one",
 				What: "its writer, by its key, is a broker epoch that metadata never issued"})
 		}
 	}
@@ -217,7 +224,8 @@ func (c *checker) checkKeys() {
 	c.leaks(Garbage, "are garbage, and will be swept", garbage)
 	c.leaks(Pending, "were put and not committed, or are about to be: the next start makes garbage of them", underway)
 	if len(foreign) > 0 {
-		c.note(Finding{Kind: Foreign, Where: "bucket", What: fmt.Sprintf("%d keys are not of this cluster: %s", len(foreign), cut(foreign))})
+		c.note(Finding{Kind: Foreign, Where: "bucket", What: fmt.Sprintf("%d keys are not of this cluster: %s",
+			len(foreign), cut(foreign))})
 	}
 }
 

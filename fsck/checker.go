@@ -70,7 +70,8 @@ func (c *checker) withoutMeta() {
 	if !c.report.OK() {
 		what = "without metadata"
 	}
-	c.note(Finding{Kind: Pending, Where: volumeMeta, What: fmt.Sprintf("%s: rings and objects were not held against it", what)})
+	c.note(Finding{Kind: Pending, Where: volumeMeta,
+		What: fmt.Sprintf("%s: rings and objects were not held against it", what)})
 }
 
 // list lists the bucket.

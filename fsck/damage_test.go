@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,19 +93,23 @@ func killed(t *testing.T) *still {
 	return s
 }
 
-// TestDamageIsNamed spoils one thing at a time.
-func TestDamageIsNamed(t *testing.T) {
-	inTail := func(s *still, delta int) {
-		b := s.wal.files[s.ringPath()]
-		b[bytes.Index(b, []byte("tail3"))+delta] ^= 4
-	}
-	for _, c := range []struct {
-		name  string
-		spoil func(s *still)
-		kinds []fsck.Kind
-		says  string
-	}{
-		{"a record in the ring", func(s *still) { inTail(s, 0) }, []fsck.Kind{fsck.Frame, fsck.Lost}, "orders partition 0"},
+// spoils is one thing that goes wrong, with kinds of findings and words that must come of it.
+type spoils struct {
+	name  string
+	spoil func(s *still)
+	kinds []fsck.Kind
+	says  string
+}
+
+func spoilText(s *still, text string) {
+	b := s.wal.files[s.ringPath()]
+	b[bytes.Index(b, []byte(text))] ^= 4
+}
+
+func spoilRing() []spoils {
+	return []spoils{
+		{"a record in the ring", func(s *still) { spoilText(s, "tail3") }, []fsck.Kind{fsck.Frame, fsck.Lost},
+			"orders partition 0"},
 		{"the last frame of the ring", func(s *still) {
 			b := s.wal.files[s.ringPath()]
 			b[bytes.Index(b, []byte("tail5"))] ^= 1
@@ -123,7 +128,13 @@ func TestDamageIsNamed(t *testing.T) {
 			at := bytes.Index(b, []byte("tail5")) / 4096 * 4096
 			clear(b[at : at+4096])
 		}, []fsck.Kind{fsck.Evidence}, "D of its superblock"},
-		{"one superblock", func(s *still) { s.wal.files[s.ringPath()][130] ^= 1 }, []fsck.Kind{fsck.Superblock}, "first"},
+	}
+}
+
+func spoilHeads() []spoils {
+	return []spoils{
+		{"one superblock", func(s *still) { s.wal.files[s.ringPath()][130] ^= 1 }, []fsck.Kind{fsck.Superblock},
+			"first"},
 		{"both superblocks", func(s *still) {
 			b := s.wal.files[s.ringPath()]
 			b[130] ^= 1
@@ -134,7 +145,8 @@ func TestDamageIsNamed(t *testing.T) {
 			delete(s.wal.files, path)
 			s.wal.names = []string{path + ".fence"}
 		}, []fsck.Kind{fsck.Superblock}, "missing"},
-		{"the fence word", func(s *still) { s.wal.files[s.ringPath()+".fence"][33] ^= 1 }, []fsck.Kind{fsck.Fence}, ""},
+		{"the fence word", func(s *still) { s.wal.files[s.ringPath()+".fence"][33] ^= 1 }, []fsck.Kind{fsck.Fence},
+			""},
 		{"a newer fence word", func(s *still) {
 			b := s.wal.files[s.ringPath()+".fence"]
 			b[32]++
@@ -149,6 +161,11 @@ func TestDamageIsNamed(t *testing.T) {
 			s.meta.names = nil
 		}, []fsck.Kind{fsck.Identity}, "there is no metadata"},
 		{"the identity", func(s *still) { s.node.files["identity"][30] ^= 1 }, []fsck.Kind{fsck.Identity}, ""},
+	}
+}
+
+func spoilObjects() []spoils {
+	return []spoils{
 		{"an object gone", func(s *still) {
 			key, _ := s.find("i7")
 			delete(s.objects, key)
@@ -171,7 +188,12 @@ func TestDamageIsNamed(t *testing.T) {
 			key, _ := s.find("a3xxx")
 			s.objects[key] = s.objects[key][:100]
 		}, []fsck.Kind{fsck.BadObject}, "100 bytes"},
-	} {
+	}
+}
+
+// TestDamageIsNamed spoils one thing at a time.
+func TestDamageIsNamed(t *testing.T) {
+	for _, c := range slices.Concat(spoilRing(), spoilHeads(), spoilObjects()) {
 		t.Run(c.name, func(t *testing.T) {
 			s := killed(t)
 			c.spoil(s)

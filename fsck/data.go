@@ -19,15 +19,18 @@ func (c *checker) checkWAL(m *metadata.WAL) {
 	switch {
 	case m.State == metadatapb.WalState_WAL_STATE_RELEASED || m.Lost:
 		if there {
-			c.note(Finding{Kind: Pending, Where: where, What: "metadata has let go of this WAL; its file may be deleted"})
+			c.note(Finding{Kind: Pending, Where: where,
+				What: "metadata has let go of this WAL; its file may be deleted"})
 		}
 		return
 	case m.State == metadatapb.WalState_WAL_STATE_FRESH:
-		c.note(Finding{Kind: Pending, Where: where, What: "the WAL was created and not opened: nothing was written to it"})
+		c.note(Finding{Kind: Pending, Where: where,
+			What: "the WAL was created and not opened: nothing was written to it"})
 		return
 	case !there:
-		c.find(Finding{Kind: Superblock, Where: where, What: "metadata says that this WAL holds records, and its file is missing",
-			Do: doVolume})
+		c.find(Finding{Kind: Superblock, Where: where,
+			What: "metadata says that this WAL holds records, and its file is missing",
+			Do:   doVolume})
 		c.wals[m.ID] = true
 		return
 	}
@@ -70,10 +73,13 @@ func (c *checker) checkSuper(w *walFile, m *metadata.WAL) {
 	sb := &w.super
 	cluster, _ := c.clusterID()
 	bad := func(format string, args ...any) {
-		c.find(Finding{Kind: Superblock, Where: w.where, What: fmt.Sprintf(format, args...), Do: "attach the right volume"})
+		c.find(Finding{Kind: Superblock, Where: w.where, What: fmt.Sprintf(format, args...),
+			Do: "attach the right volume"})
 	}
-	if sb.uuid != m.ID || sb.cluster != cluster || sb.volume != m.Volume || sb.broker != m.Broker || sb.capacity != m.Capacity {
-		bad("the superblock is of WAL %s, cluster %s, volume %s, broker %d, %d bytes; metadata says %s, %s, %s, %d, %d",
+	if sb.uuid != m.ID || sb.cluster != cluster || sb.volume != m.Volume || sb.broker != m.Broker ||
+		sb.capacity != m.Capacity {
+		bad("the superblock is of WAL %s, cluster %s, volume %s, broker %d, %d bytes; metadata says %s, %s, %s, %d, "+
+			"%d",
 			sb.uuid, sb.cluster, sb.volume, sb.broker, sb.capacity, m.ID, cluster, m.Volume, m.Broker, m.Capacity)
 	}
 	if sb.generation > m.Generation {
@@ -88,11 +94,13 @@ func (c *checker) checkSuper(w *walFile, m *metadata.WAL) {
 		}
 	}
 	if sb.generation < opened {
-		bad("the superblock has generation %d, and a range was opened on this WAL at generation %d: the volume is an old copy",
+		bad("the superblock has generation %d, and a range was opened on this WAL at generation %d: the volume is "+
+			"an old copy",
 			sb.generation, opened)
 	}
 	if b, ok := c.state.Broker(m.Broker); ok && sb.epoch > b.Epoch {
-		bad("the superblock was written at broker epoch %d, metadata has issued %d: the metadata is an old copy", sb.epoch, b.Epoch)
+		bad("the superblock was written at broker epoch %d, metadata has issued %d: the metadata is an old copy",
+			sb.epoch, b.Epoch)
 	}
 }
 
@@ -121,7 +129,8 @@ func (c *checker) checkFence(m *metadata.WAL, w *walFile) {
 	case f.generation > m.Generation:
 		bad("the fence word has generation %d, metadata %d: the metadata is an old copy", f.generation, m.Generation)
 	case f.generation < w.super.generation:
-		bad("the fence word has generation %d, the superblock %d: it is written first", f.generation, w.super.generation)
+		bad("the fence word has generation %d, the superblock %d: it is written first", f.generation,
+			w.super.generation)
 	}
 }
 

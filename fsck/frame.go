@@ -36,7 +36,8 @@ func decodeFrame(b []byte) (frame, error) {
 	if v := le.Uint32(b[8:]); v != formatWAL {
 		return f, fmt.Errorf("its header has version %d, this program knows %d", v, formatWAL)
 	}
-	f.uuid, f.epoch, f.pos, f.kd = metadata.UUID(b[16:32]), int64(le.Uint64(b[32:])), le.Uint64(b[40:]), le.Uint64(b[48:])
+	f.uuid, f.epoch, f.pos, f.kd = metadata.UUID(b[16:32]), int64(le.Uint64(b[32:])), le.Uint64(b[40:]),
+		le.Uint64(b[48:])
 	f.length, f.chain, f.entries = le.Uint32(b[56:]), le.Uint32(b[60:]), le.Uint32(b[64:])
 	f.place, f.trailer, f.sum = le.Uint32(b[68:]), le.Uint32(b[72:]), le.Uint32(b[76:])
 	return f, f.sane(b)
@@ -48,7 +49,8 @@ func (f *frame) sane(b []byte) error {
 	switch {
 	case !blank(b[12:16]) || !blank(b[80:124]):
 		return fmt.Errorf("reserved bytes of its header are not zero")
-	case f.pos%blockSize != 0 || f.pos > positionsLimit || f.length == 0 || f.length%blockSize != 0 || f.length > frameMax:
+	case f.pos%blockSize != 0 || f.pos > positionsLimit || f.length == 0 || f.length%blockSize != 0 ||
+		f.length > frameMax:
 		return fmt.Errorf("a frame of %d bytes at position %d", f.length, f.pos)
 	case f.entries > entriesMax || uint64(f.trailer) != want:
 		return fmt.Errorf("a trailer of %d bytes for %d entries", f.trailer, f.entries)
@@ -136,8 +138,9 @@ func (f *frame) table(b []byte) ([]entry, error) {
 		e := &list[i]
 		*e = entry{
 			stream: le.Uint64(p), base: int64(le.Uint64(p[8:])), stamp: int64(le.Uint64(p[16:])),
-			epoch: int32(le.Uint32(p[24:])), count: le.Uint32(p[28:]), at: le.Uint32(p[32:]), length: le.Uint32(p[36:]),
-			kind: p[40], frame: f.pos,
+			epoch: int32(le.Uint32(p[24:])), count: le.Uint32(p[28:]), at: le.Uint32(p[32:]),
+			length: le.Uint32(p[36:]),
+			kind:   p[40], frame: f.pos,
 		}
 		if uint64(e.at) != at || uint64(e.at)+uint64(e.length) > uint64(f.place) || !blank(p[41:]) ||
 			e.kind != kindData && e.kind != kindState || e.base < 0 || e.base > 1<<62 {

@@ -70,7 +70,8 @@ func FuzzObject(f *testing.F) {
 		if n := len(b); n >= objectFooter+8 { // right checksums for footer and index, wherever it says that lies
 			foot := b[n-objectFooter:]
 			at := binary.LittleEndian.Uint64(foot[16:])
-			if size := uint64(binary.LittleEndian.Uint32(foot[24:])); at < uint64(n) && size >= 4 && at+size <= uint64(n-objectFooter) {
+			if size := uint64(binary.LittleEndian.Uint32(foot[24:])); at < uint64(n) && size >= 4 &&
+				at+size <= uint64(n-objectFooter) {
 				signed(b[at:], int(size), binary.LittleEndian)
 				binary.LittleEndian.PutUint32(foot[28:], crc(b[at:][:size]))
 			}

@@ -15,13 +15,15 @@ const (
 	raftBirth  = "raft.wal.new"
 )
 
-const doMeta = "restore the volume from a copy that was made while the server was stopped, together with the bucket of that time"
+const doMeta = "restore the volume from a copy that was made while the server was stopped, together with the bucket " +
+	"of that time"
 
 // loadMeta reads the metadata log and brings the state at its end; nil if there is none.
 func (c *checker) loadMeta() *metadata.State {
 	if !has(c.meta, raftFile) {
 		if c.meta != nil && has(c.meta, raftBirth) {
-			c.note(Finding{Kind: Pending, Where: volumeMeta + "/" + raftBirth, What: "the node's first start did not finish"})
+			c.note(Finding{Kind: Pending, Where: volumeMeta + "/" + raftBirth,
+				What: "the node's first start did not finish"})
 		}
 		return nil
 	}
@@ -47,7 +49,8 @@ func (c *checker) loadMeta() *metadata.State {
 		return nil
 	}
 	if bad != nil {
-		c.find(Finding{Kind: RaftLog, Where: fmt.Sprintf("%s position %d", w.where, badAt), What: bad.Error(), Do: doMeta})
+		c.find(Finding{Kind: RaftLog, Where: fmt.Sprintf("%s position %d", w.where, badAt), What: bad.Error(),
+			Do: doMeta})
 		return nil
 	}
 	if c.o.Stopped && (!w.super.clean || w.super.cleanEnd != w.scan.pos) {
@@ -66,7 +69,8 @@ func (c *checker) addRecord(l *raftLog, e *entry) error {
 	}
 	if n := len(x.entries); e.stream == raftStreamOther && n > 0 ||
 		e.stream == raftStreamBatch && (n == 0 || e.base != int64(x.entries[0].index) || int(e.count) != n) {
-		return fmt.Errorf("a record of kind %d with %d entries stands in stream %d at %d", x.kind, n, e.stream, e.base)
+		return fmt.Errorf("a record of kind %d with %d entries stands in stream %d at %d", x.kind, n, e.stream,
+			e.base)
 	}
 	return l.add(x, e.frame)
 }
@@ -74,7 +78,8 @@ func (c *checker) addRecord(l *raftLog, e *entry) error {
 // applyMeta applies the log, from where the last check with this cache ended if that is possible.
 func (c *checker) applyMeta(w *walFile, l *raftLog) *metadata.State {
 	if !l.seen {
-		c.note(Finding{Kind: Pending, Where: w.where, What: "the metadata log is empty: the node's first start did not finish"})
+		c.note(Finding{Kind: Pending, Where: w.where,
+			What: "the metadata log is empty: the node's first start did not finish"})
 		return nil
 	}
 	fail := func(kind Kind, err error) *metadata.State {
@@ -109,7 +114,8 @@ func (c *checker) applyMeta(w *walFile, l *raftLog) *metadata.State {
 		c.report.Cluster = cluster.String()
 	}
 	if !cluster.IsZero() && cluster != w.super.cluster {
-		return fail(State, fmt.Errorf("the metadata is of cluster %s, its log of cluster %s", cluster, w.super.cluster))
+		return fail(State, fmt.Errorf("the metadata is of cluster %s, its log of cluster %s", cluster,
+			w.super.cluster))
 	}
 	c.metaDisk = w.super.volume
 	return state
@@ -153,7 +159,8 @@ func (c *checker) checkIdentity() {
 		id, err = decodeIdentity(b)
 	}
 	if err != nil {
-		c.find(Finding{Kind: Identity, Where: where, What: err.Error(), Do: "restore the file from a copy; its lines name what it must say"})
+		c.find(Finding{Kind: Identity, Where: where, What: err.Error(),
+			Do: "restore the file from a copy; its lines name what it must say"})
 		return
 	}
 	switch cluster, _ := c.clusterID(); {

@@ -113,12 +113,14 @@ func (o *object) parseIndex(p, body []byte) error {
 		e := p[indexHeader+i*indexEntry:][:indexEntry]
 		x := &o.blocks[i]
 		*x = block{
-			stream: le.Uint64(e), first: int64(le.Uint64(e[8:])), end: int64(le.Uint64(e[16:])), pos: le.Uint64(e[24:]),
+			stream: le.Uint64(e), first: int64(le.Uint64(e[8:])), end: int64(le.Uint64(e[16:])),
+			pos:   le.Uint64(e[24:]),
 			stamp: int64(le.Uint64(e[32:])), epoch: int32(le.Uint32(e[40:])), size: le.Uint32(e[44:]),
 			count: le.Uint32(e[48:]), kind: e[52],
 		}
 		point := x.kind == blockCheckpoint
-		if !blank(e[53:]) || x.kind != blockData && !point || x.pos != at || x.first < 0 || (x.end == x.first) != point ||
+		if !blank(e[53:]) || x.kind != blockData && !point || x.pos != at || x.first < 0 ||
+			(x.end == x.first) != point ||
 			x.end < x.first || at+uint64(x.size) > uint64(len(body)) {
 			return fmt.Errorf("line %d of its index is not what a writer writes", i)
 		}
@@ -134,7 +136,8 @@ func (o *object) parseIndex(p, body []byte) error {
 	return nil
 }
 
-// before reports whether blocks may stand in the order x, y: by stream, epoch and offset, each range's checkpoint last.
+// before reports whether blocks may stand in the order x, y: by stream, epoch and offset, each range's checkpoint
+// last.
 func (x *block) before(y *block) bool {
 	switch {
 	case x.stream != y.stream:
@@ -220,7 +223,8 @@ func parseQuarantine(b []byte) (quarantine, error) {
 	q.stream, q.epoch = le.Uint64(h[56:]), int32(le.Uint32(h[64:]))
 	q.from, q.to = int64(le.Uint64(h[72:])), int64(le.Uint64(h[80:]))
 	q.first, q.end = le.Uint64(h[88:]), le.Uint64(h[96:])
-	if q.first > q.end || q.end-q.first != uint64(len(b)-quarantineHeader-4) || !blank(h[12:16]) || !blank(h[68:72]) ||
+	if q.first > q.end || q.end-q.first != uint64(len(b)-quarantineHeader-4) || !blank(h[12:16]) ||
+		!blank(h[68:72]) ||
 		!blank(h[104:124]) {
 		return q, fmt.Errorf("its header does not describe its %d bytes", len(b))
 	}

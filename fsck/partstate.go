@@ -59,7 +59,8 @@ func decodeState(p []byte) (*partState, error) {
 	for i := uint32(0); i < ne && !r.bad; i++ {
 		e := epochStart{r.i32(), r.i64()}
 		n := len(s.epochs)
-		r.bad = r.bad || n > 0 && (e.epoch <= s.epochs[n-1].epoch || e.start <= s.epochs[n-1].start) || e.start >= s.end
+		r.bad = r.bad || n > 0 && (e.epoch <= s.epochs[n-1].epoch || e.start <= s.epochs[n-1].start) ||
+			e.start >= s.end
 		s.epochs = append(s.epochs, e)
 	}
 	for i := uint32(0); i < np && !r.bad; i++ {
@@ -186,7 +187,8 @@ func (t *tracker) epochsDiffer(s *partState) string {
 	for i := 1; i <= min(n, len(s.epochs)); i++ {
 		a, b := t.epochs[n-i], s.epochs[len(s.epochs)-i]
 		if a.epoch != b.epoch || a.start != b.start && (i < n || t.whole) {
-			return fmt.Sprintf("it has leader epoch %d from offset %d, the log epoch %d from %d", b.epoch, b.start, a.epoch,
+			return fmt.Sprintf("it has leader epoch %d from offset %d, the log epoch %d from %d", b.epoch, b.start,
+				a.epoch,
 				a.start)
 		}
 	}
@@ -202,7 +204,8 @@ func (p *producerState) missingIn(s *producerState, whole bool) string {
 		return fmt.Sprintf("it remembers producer %d at epoch %d and offset %d, the log has epoch %d and offset %d",
 			p.id, s.epoch, s.last, p.epoch, p.last)
 	case len(s.batches) < len(p.batches) || whole && len(s.batches) != len(p.batches):
-		return fmt.Sprintf("it remembers %d batches of producer %d, the log has %d", len(s.batches), p.id, len(p.batches))
+		return fmt.Sprintf("it remembers %d batches of producer %d, the log has %d", len(s.batches), p.id,
+			len(p.batches))
 	}
 	for i := 1; i <= len(p.batches); i++ {
 		a, b := &p.batches[len(p.batches)-i], &s.batches[len(s.batches)-i]

@@ -207,7 +207,8 @@ func (l *raftLog) addChunk(x raftRecord) error {
 		return nil // its first chunk was trimmed, so a newer one follows
 	}
 	if l.part.index != x.index || l.part.total != x.total || uint64(len(l.partBytes)) != x.off {
-		return fmt.Errorf("byte %d of snapshot %d follows byte %d of snapshot %d", x.off, x.index, len(l.partBytes), l.part.index)
+		return fmt.Errorf("byte %d of snapshot %d follows byte %d of snapshot %d", x.off, x.index, len(l.partBytes),
+			l.part.index)
 	}
 	l.partBytes = append(l.partBytes, x.data...)
 	if uint64(len(l.partBytes)) < x.total {
@@ -233,8 +234,8 @@ func (l *raftLog) upTo() uint64 {
 	return min(l.commit, l.last())
 }
 
-// apply brings the state at the log's end. state is the one of an earlier check, at an entry that this log has too, or
-// nil.
+// apply brings the state at the log's end. state is the one of an earlier check, at an entry that this log has too,
+// or nil.
 func (l *raftLog) apply(state *metadata.State, each func(*metadata.State, raftEntry) error) (*metadata.State, error) {
 	if state == nil {
 		state = metadata.NewState()

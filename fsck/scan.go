@@ -126,7 +126,8 @@ func (s *scan) inspect(x *seen) {
 	if got := crc(trailer); got != f.sum {
 		x.why = "its trailer's checksum is wrong"
 		x.missing = s.mayMiss(f.pos+uint64(f.place), trailerSpan(x))
-		if at, _, ok := changedByte(f.sum, got, len(trailer)); ok && at < len(trailer) && !s.unwritten(x, int(f.place)+at) {
+		if at, _, ok := changedByte(f.sum, got, len(trailer)); ok && at < len(trailer) && !s.unwritten(x,
+			int(f.place)+at) {
 			x.why, x.missing = x.why+", and one changed byte explains it", false
 		}
 		return

@@ -40,7 +40,8 @@ func (c *checker) openWAL(img Image, volume, path string) *walFile {
 
 const (
 	doVolume = "restore the volume from a snapshot; if it is lost for good, weir recover --abandon-wal gives it up"
-	doFrame  = "restore the volume from a snapshot, or start the server: it takes offline what is lost, by name, and serves the rest"
+	doFrame  = "restore the volume from a snapshot, or start the server: it takes offline what is lost, by name, " +
+		"and serves the rest"
 	doObject = "restore the object from a copy of the bucket; the offsets named cannot be read until then"
 	doBug    = "keep copies of metadata, WAL and bucket: this is what no crash leaves, and so a mistake in weir"
 )
@@ -108,7 +109,8 @@ func (c *checker) chooseSlot(w *walFile, a, b *superblock) bool {
 		return false
 	}
 	if a.uuid != b.uuid || a.cluster != b.cluster || a.volume != b.volume || a.capacity != b.capacity {
-		bad("the superblocks are of two WALs: %s with %d bytes, and %s with %d", a.uuid, a.capacity, b.uuid, b.capacity)
+		bad("the superblocks are of two WALs: %s with %d bytes, and %s with %d", a.uuid, a.capacity, b.uuid,
+			b.capacity)
 		return false
 	}
 	if a.seq < b.seq {
@@ -117,13 +119,15 @@ func (c *checker) chooseSlot(w *walFile, a, b *superblock) bool {
 	w.super, w.older = *a, b
 	if a.trim < b.trim || a.durable < b.durable || a.generation < b.generation || a.epoch < b.epoch ||
 		a.trimEpoch < b.trimEpoch {
-		bad("superblock %d has trim %d, D %d, generation %d, epoch %d, and before it %d had %d, %d, %d, %d: they never fall",
+		bad("superblock %d has trim %d, D %d, generation %d, epoch %d, and before it %d had %d, %d, %d, %d: they "+
+			"never fall",
 			a.seq, a.trim, a.durable, a.generation, a.epoch, b.seq, b.trim, b.durable, b.generation, b.epoch)
 	}
 	return true
 }
 
-// scanWAL walks the ring from the newest trim to the end of the log, and checks that the older slot would have led there.
+// scanWAL walks the ring from the newest trim to the end of the log, and checks that the older slot would have led
+// there.
 func (c *checker) scanWAL(w *walFile, known uint64, take func(*entry)) bool {
 	sb := &w.super
 	s := &scan{
@@ -171,7 +175,8 @@ func (c *checker) checkReuse(w *walFile) {
 		c.find(Finding{Kind: Unreadable, Where: w.where, What: err.Error(), Do: doVolume})
 	} else if !ok {
 		c.find(Finding{Kind: Reused, Where: fmt.Sprintf("%s position %d", w.where, at), Do: doBug,
-			What: fmt.Sprintf("a scan from the older superblock's trim %d ends here, and not at the newer one's trim %d: "+
+			What: fmt.Sprintf("a scan from the older superblock's trim %d ends here, and not at the newer one's "+
+				"trim %d: "+
 				"the space was written again before both freed it, or is spoilt", w.older.trim, w.super.trim)})
 	}
 }

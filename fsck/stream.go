@@ -29,7 +29,8 @@ func (c *checker) checkStream(s *streamCheck) {
 		if i > 0 && s.ranges[i-1].End != r.Start {
 			if next, ok := s.gap(s.ranges[i-1].LeaderEpoch, s.ranges[i-1].End); !ok || next != r.Start {
 				c.find(Finding{Kind: State, Where: s.name(), Do: doBug, Span: s.span(s.ranges[i-1].End, r.Start),
-					What: fmt.Sprintf("leader epoch %d ends at %d, and epoch %d begins at %d", s.ranges[i-1].LeaderEpoch,
+					What: fmt.Sprintf("leader epoch %d ends at %d, and epoch %d begins at %d",
+						s.ranges[i-1].LeaderEpoch,
 						s.ranges[i-1].End, r.LeaderEpoch, r.Start)})
 			}
 			s.tracker.skip()
@@ -47,7 +48,8 @@ func (c *checker) checkStream(s *streamCheck) {
 		c.report.Counts.Records += s.out.Records
 	}
 	if c.o.Stopped && last.End == metadata.Open && !s.deleting && len(s.meta.Holes) == 0 {
-		c.find(Finding{Kind: Undischarge, Where: s.name(), What: fmt.Sprintf("leader epoch %d is still open", last.LeaderEpoch)})
+		c.find(Finding{Kind: Undischarge, Where: s.name(), What: fmt.Sprintf("leader epoch %d is still open",
+			last.LeaderEpoch)})
 	}
 }
 
@@ -106,7 +108,8 @@ func (c *checker) checkState(s *streamCheck, r *rangeCheck, at int64) {
 	if r.state == nil {
 		if len(r.entries) > 0 && r.CheckpointAt < 0 && !r.damaged {
 			c.find(Finding{Kind: Checkpoint, Where: s.name(), Span: s.span(r.Start, r.Start), Do: doBug,
-				What: fmt.Sprintf("leader epoch %d has records and neither its first record, the state at %d, nor a checkpoint",
+				What: fmt.Sprintf("leader epoch %d has records and neither its first record, the state at %d, nor a "+
+					"checkpoint",
 					r.LeaderEpoch, r.Start)})
 		}
 		return
@@ -130,10 +133,12 @@ func (c *checker) checkpointOf(s *streamCheck, r *rangeCheck) *entry {
 	}
 	c.report.Counts.Checkpoints++
 	cluster, _ := c.clusterID()
-	f := Finding{Kind: Checkpoint, Where: "object " + r.Checkpoint.Key(cluster), Do: doObject, Span: s.span(r.CheckpointAt, r.CheckpointAt)}
+	f := Finding{Kind: Checkpoint, Where: "object " + r.Checkpoint.Key(cluster), Do: doObject,
+		Span: s.span(r.CheckpointAt, r.CheckpointAt)}
 	for i := range o.blocks {
 		x := &o.blocks[i]
-		if x.kind != blockCheckpoint || x.stream != s.meta.ID || x.epoch != r.LeaderEpoch || x.first != r.CheckpointAt {
+		if x.kind != blockCheckpoint || x.stream != s.meta.ID || x.epoch != r.LeaderEpoch ||
+			x.first != r.CheckpointAt {
 			continue
 		}
 		if x.err != nil {
@@ -147,7 +152,8 @@ func (c *checker) checkpointOf(s *streamCheck, r *rangeCheck) *entry {
 		c.find(f)
 		return nil
 	}
-	f.What = fmt.Sprintf("it has no checkpoint of %s, leader epoch %d, at offset %d", s.name(), r.LeaderEpoch, r.CheckpointAt)
+	f.What = fmt.Sprintf("it has no checkpoint of %s, leader epoch %d, at offset %d", s.name(), r.LeaderEpoch,
+		r.CheckpointAt)
 	c.find(f)
 	return nil
 }
@@ -195,7 +201,8 @@ func (c *checker) walkObject(s *streamCheck, r *rangeCheck, x *metadata.Coverage
 	at = max(at, x.Start)
 	for i := range o.blocks {
 		b := &o.blocks[i]
-		if b.kind != blockData || b.stream != s.meta.ID || b.epoch != r.LeaderEpoch || b.end <= at || b.first >= x.End {
+		if b.kind != blockData || b.stream != s.meta.ID || b.epoch != r.LeaderEpoch || b.end <= at ||
+			b.first >= x.End {
 			continue
 		}
 		if b.err != nil {
@@ -213,8 +220,9 @@ func (c *checker) walkObject(s *streamCheck, r *rangeCheck, x *metadata.Coverage
 				c.lost(s, at, e.base, "object "+key+" does not hold what metadata says")
 			}
 			if e.stamp > x.MaxTimestamp {
-				c.badEntry(s, e, Place{Key: key, At: uint64(e.at)}, fmt.Sprintf("its largest timestamp is %d, metadata says %d at most",
-					e.stamp, x.MaxTimestamp))
+				c.badEntry(s, e, Place{Key: key, At: uint64(e.at)},
+					fmt.Sprintf("its largest timestamp is %d, metadata says %d at most",
+						e.stamp, x.MaxTimestamp))
 			}
 			c.emit(s, e, Place{Key: key, At: uint64(e.at)})
 			at = e.end()
@@ -227,7 +235,8 @@ func (c *checker) walkObject(s *streamCheck, r *rangeCheck, x *metadata.Coverage
 	}
 	if at > x.End {
 		c.find(Finding{Kind: BadObject, Where: "object " + key, Do: doBug, Span: s.span(x.End, at),
-			What: fmt.Sprintf("an entry of %s reaches to offset %d, and metadata cuts it at %d", s.name(), at, x.End)})
+			What: fmt.Sprintf("an entry of %s reaches to offset %d, and metadata cuts it at %d", s.name(), at,
+				x.End)})
 	}
 	return at
 }
@@ -246,7 +255,8 @@ func (c *checker) walkWAL(s *streamCheck, r *rangeCheck, at int64) int64 {
 			continue
 		case r.End != metadata.Open && e.end() > r.End:
 			c.note(Finding{Kind: Beyond, Where: place.String(), Span: s.span(e.base, e.end()),
-				What: fmt.Sprintf("offsets %d to %d of %s, leader epoch %d, lie beyond the end %d at which it was sealed",
+				What: fmt.Sprintf("offsets %d to %d of %s, leader epoch %d, lie beyond the end %d at which it was "+
+					"sealed",
 					e.base, e.end(), s.name(), r.LeaderEpoch, r.End)})
 			next = e.end()
 			continue
@@ -311,14 +321,21 @@ func (c *checker) same(s *streamCheck, r *rangeCheck, e *entry) {
 	}
 	for k := range o.blocks {
 		b := &o.blocks[k]
-		if b.kind != blockData || b.stream != e.stream || b.epoch != e.epoch || b.err != nil || e.base < b.first || e.base >= b.end {
+		if b.kind != blockData || b.stream != e.stream || b.epoch != e.epoch || b.err != nil || e.base < b.first ||
+			e.base >= b.end {
 			continue
 		}
-		j, ok := slices.BinarySearchFunc(b.entries, e.base, func(x entry, base int64) int { return int(x.base - base) })
-		if x := &b.entries[min(j, len(b.entries)-1)]; !ok || x.count != e.count || x.sum != e.sum || x.stamp != e.stamp {
+		j, ok := slices.BinarySearchFunc(b.entries, e.base, func(x entry,
+			base int64) int {
+			return int(x.base - base)
+		})
+		if x := &b.entries[min(j, len(b.entries)-1)]; !ok || x.count != e.count || x.sum != e.sum ||
+			x.stamp != e.stamp {
 			cluster, _ := c.clusterID()
-			c.find(Finding{Kind: Differs, Where: Place{WAL: r.WAL, At: e.frame}.String(), Span: s.span(e.base, e.end()), Do: doBug,
-				What: fmt.Sprintf("offsets %d to %d of %s are other bytes here than in object %s", e.base, e.end(), s.name(),
+			c.find(Finding{Kind: Differs, Where: Place{WAL: r.WAL, At: e.frame}.String(), Span: s.span(e.base,
+				e.end()), Do: doBug,
+				What: fmt.Sprintf("offsets %d to %d of %s are other bytes here than in object %s", e.base, e.end(),
+					s.name(),
 					r.covers[i].Object.Key(cluster))})
 		}
 	}

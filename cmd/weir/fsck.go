@@ -44,11 +44,13 @@ only --data and --objstore-config count.`,
 		},
 	}
 	c.flags(cmd.Flags())
-	for _, name := range []string{"listen", "advertise", "http", "memory", "wal-size", "upload-age", "auto-create-topics"} {
+	for _, name := range []string{"listen", "advertise", "http", "memory", "wal-size", "upload-age",
+		"auto-create-topics"} {
 		_ = cmd.Flags().MarkHidden(name) // they are here so that a server's configuration can be given as it is
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	cmd.Flags().BoolVar(&stopped, "stopped", false, "demand that the server stopped in order: clean mark, nothing owed by the WAL")
+	cmd.Flags().BoolVar(&stopped, "stopped", false,
+		"demand that the server stopped in order: clean mark, nothing owed by the WAL")
 	cmd.Flags().BoolVar(&quick, "quick", false, "look at keys and sizes of objects, not into them")
 	return cmd
 }
@@ -89,7 +91,8 @@ func checkData(c *serverConfig, o fsck.Options) (*fsck.Report, error) {
 		return vol.Lock("lock")
 	})
 	if errors.Is(err, host.ErrLocked) {
-		return nil, fmt.Errorf("the data in %s is in use by a running weir: stop it first; what it writes meanwhile would look "+
+		return nil, fmt.Errorf("the data in %s is in use by a running weir: stop it first; what it writes meanwhile "+
+			"would look "+
 			"like damage", c.Data)
 	}
 	if err != nil {
