@@ -2,15 +2,11 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"os"
-	"os/signal"
-	"runtime"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/sim/run"
 	"github.com/weirmq/weir/sim/workload"
 )
@@ -21,50 +17,118 @@ func simCommand() *cobra.Command {
 		Short: "Run the broker in a simulated world of crashes and faults",
 		Long: `The real broker runs on simulated machines, disks, networks and object stores under one seeded
 scheduler, with clients on it and faults around it; what the clients saw is judged. A seed is a run: the
-same seed gives the same run, event for event.`,
+same seed gives the same run, event for event. A plan is a run written down: it can be made smaller, told
+as a story and kept.
+
+  weir sim run --seed 7                 one seed, with its verdict
+  weir sim sweep --seeds 1..200         many, each in two processes
+  weir sim shrink --seed 7 --out p.json a failing seed as a small plan
+  weir sim story p.json                 what happens in it, line by line`,
 	}
-	cmd.AddCommand(simRunCommand(), simSweepCommand())
+	cmd.AddCommand(simRunCommand(), simSweepCommand(), simShrinkCommand(), simReplayCommand(), simStoryCommand(),
+		simCheckCommand(), simReportCommand())
+	if mutant.Enabled {
+		cmd.AddCommand(simMutantsCommand())
+	}
 	return cmd
+}
+
+// simFlags are those of a command that runs one world.
+type simFlags struct {
+	seed        uint64
+	plan        string
+	save        string
+	log, trace  bool
+	child       bool
+	canary      bool
+	first, last uint64
 }
 
 func simRunCommand() *cobra.Command {
-	var seed uint64
-	var showLog, trace, child bool
+	var f simFlags
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run one seed",
-		Args:  cobra.NoArgs,
+		Long: `Runs one seed, or with --plan a plan, and prints its verdict, what it did and its hash.
+
+--save writes the run into a folder: its plan, the history that clients saw (weir sim check judges it
+again), its story and its timeline.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ok := false
-			var err error
-			if child {
-				ok, err = run.Child(workload.Run, run.ChildOptions{Seed: seed, Trace: trace}, os.Stdout)
-			} else {
-				ok, err = simRun(seed, showLog, trace)
+			execute := run.Func(workload.Run)
+			if f.plan != "" {
+				plan, err := run.LoadPlan(f.plan)
+				if err != nil {
+					return err
+				}
+				f.seed, execute = plan.Seed, run.Replay(plan)
 			}
-			if err == nil && !ok {
-				err = errSaid
-			}
-			return err
+			return said(f.run(execute))
 		},
 	}
-	cmd.Flags().Uint64Var(&seed, "seed", 1, "the seed")
-	cmd.Flags().BoolVar(&showLog, "log", false, "print the broker's log, stamped with virtual time")
-	cmd.Flags().BoolVar(&trace, "trace", false,
-		"print every event: number, virtual seconds, kind, who a b in hex, hash, task")
-	cmd.Flags().BoolVar(&child, "json", false, "print the result as one line of JSON")
-	_ = cmd.Flags().MarkHidden("json") // it exists
+	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the seed")
+	cmd.Flags().StringVar(&f.plan, "plan", "", "run the plan in this file instead; its seed counts")
+	f.addTo(cmd)
 	return cmd
 }
 
-// simRun runs a seed for a person and returns whether it passed.
-func simRun(seed uint64, showLog, trace bool) (bool, error) {
+// addTo adds the flags that a seed and a plan share.
+func (f *simFlags) addTo(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.log, "log", false, "print the broker's log, stamped with virtual time")
+	flags.BoolVar(&f.trace, "trace", false,
+		"print every event: number, virtual seconds, kind, who a b in hex, hash, task")
+	flags.StringVar(&f.save, "save", "", "write plan, history, story and timeline into this folder")
+	flags.BoolVar(&f.child, "json", false, "print the result as one line of JSON")
+	flags.BoolVar(&f.canary, "canary", false, "lie about one answer: the seed must fail")
+	flags.Uint64Var(&f.first, "first", 0, "trace from this event on")
+	flags.Uint64Var(&f.last, "last", 0, "trace up to this event and end")
+	for _, name := range []string{"json", "canary", "first", "last"} { // for the children of a sweep
+		_ = flags.MarkHidden(name) // it exists
+	}
+}
+
+// said turns a verdict that was printed into the command's error.
+func said(ok bool, err error) error {
+	if err == nil && !ok {
+		return errSaid
+	}
+	return err
+}
+
+// run runs a world and returns whether it passed.
+func (f *simFlags) run(execute run.Func) (bool, error) {
+	if f.canary {
+		execute = run.WithCanary(execute)
+	}
+	var saved error
+	var keep func(*workload.Result, []run.Life)
+	if f.save != "" {
+		keep = func(r *workload.Result, lives []run.Life) { saved = run.Save(f.save, r, lives) }
+	}
+	if f.child {
+		c := run.ChildOptions{Seed: f.seed, Trace: f.trace, First: f.first, Last: f.last, Keep: keep}
+		ok, err := run.Child(execute, c, os.Stdout)
+		if err == nil {
+			err = saved
+		}
+		return ok, err
+	}
+	r, err := f.forPeople(execute, keep)
+	if err == nil {
+		err = saved
+	}
+	return r.OK(), err
+}
+
+// forPeople runs a world and prints its result.
+func (f *simFlags) forPeople(execute run.Func, keep func(*workload.Result, []run.Life)) (*run.Result, error) {
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)
-	o := run.SeedOptions{Seed: seed}
-	if showLog {
+	o := run.SeedOptions{Seed: f.seed, Sites: true, Keep: keep, First: f.first, Last: f.last}
+	if f.log {
 		o.Log = out
 	}
-	if trace {
+	if f.trace {
 		o.Trace = out
 	}
 	o.Stuck = func(r *run.Result, stacks []byte) {
@@ -73,56 +137,9 @@ func simRun(seed uint64, showLog, trace bool) (bool, error) {
 		_, _ = os.Stderr.Write(stacks)
 		os.Exit(1)
 	}
-	r := run.Seed(workload.Run, o)
+	r := run.Seed(execute, o)
 	if err := r.Write(out); err != nil {
-		return false, err
+		return r, err
 	}
-	return r.OK(), out.Flush()
-}
-
-func simSweepCommand() *cobra.Command {
-	var seeds string
-	var sites bool
-	s := run.Sweep{}
-	cmd := &cobra.Command{
-		Use:   "sweep",
-		Short: "Run many seeds, each in processes of its own",
-		Long: `Runs every seed of a range, each twice in two processes with different settings of the Go runtime, and
-compares the hashes of the two: a difference is something in the broker that does not come from the seed,
-such as the order of a map. It is followed to the first event that differs.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if s.Range, err = run.ParseRange(seeds); err != nil {
-				return err
-			}
-			ok, err := simSweep(cmd, s, sites)
-			if err == nil && !ok {
-				err = errSaid
-			}
-			return err
-		},
-	}
-	cmd.Flags().StringVar(&seeds, "seeds", "1..20", "the seeds, as A..B")
-	cmd.Flags().IntVar(&s.Jobs, "jobs", runtime.GOMAXPROCS(0), "seeds under way at a time")
-	cmd.Flags().BoolVar(&s.Double, "double", true, "run each seed in two processes and compare their hashes")
-	cmd.Flags().DurationVar(&s.Timeout, "timeout", 120*time.Second, "wall time after which a process is killed")
-	cmd.Flags().BoolVar(&sites, "sites", false, "list the call sites crashed at")
-	return cmd
-}
-
-// simSweep runs a sweep and returns whether all of it passed.
-func simSweep(cmd *cobra.Command, s run.Sweep, sites bool) (bool, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return false, fmt.Errorf("find this program, to start it for each seed: %w", err)
-	}
-	s.Program = run.Program{Path: self, Args: []string{"sim", "run"}}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	progress := run.NewProgress(os.Stderr, s.Range.Len())
-	s.Done = progress.Done
-	sum := s.Run(ctx)
-	progress.End()
-	return sum.OK(), sum.Write(cmd.OutOrStdout(), sites)
+	return r, out.Flush()
 }

@@ -1,7 +1,9 @@
 package run
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
 	"github.com/weirmq/weir/check"
 	"github.com/weirmq/weir/sim/workload"
@@ -42,4 +44,15 @@ func lie(h *check.History) bool {
 	}
 	h.Ops[acked[len(acked)/2]].Offset++
 	return true
+}
+
+// SendCanary sends the first seed of the range through the sweep's processes with a lie in its history.
+func (s Sweep) SendCanary(ctx context.Context) *Canary {
+	timeout := s.Timeout
+	if timeout <= 0 {
+		timeout = childTimeout
+	}
+	r := s.Program.result(ctx, s.Range.First, sides[0], timeout, "--canary")
+	failed := !r.OK() && strings.HasPrefix(r.Oracle, "history:")
+	return &Canary{Seed: r.Seed, Failed: failed, Oracle: r.Oracle, Cause: r.Cause()}
 }

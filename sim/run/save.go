@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -13,8 +14,7 @@ import (
 
 // The files of a saved run.
 const (
-	PlanFile     = "plan.json"     // the run as a plan
-	HistoryFile  = "history.jsonl" // what clients saw, for check
+	PlanFile     = "plan.json" // the run as a plan; what clients saw is in check's files
 	StoryFile    = "story.txt"
 	TimelineFile = "timeline.json"
 )
@@ -30,7 +30,12 @@ func Save(dir string, r *workload.Result, lives []Life) error {
 		}
 	}
 	if r.History != nil {
-		if err := saveHistory(filepath.Join(dir, HistoryFile), r.History); err != nil {
+		verdict := r.Verdict
+		if verdict == nil {
+			verdict = &check.Verdict{} // it was never judged
+		}
+		meta := check.Meta{Seed: r.Seed, Commit: ThisBuild().Commit, Note: r.Oracle}
+		if err := check.Save(folder(dir), r.History, meta, verdict); err != nil {
 			return err
 		}
 	}
@@ -62,20 +67,24 @@ func LoadPlan(file string) (workload.Plan, error) {
 	return p, nil
 }
 
-func saveHistory(file string, h *check.History) (err error) {
-	f, err := os.Create(file)
-	if err != nil {
-		return fmt.Errorf("save the history: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return check.Encode(f, h)
+// folder gives package check the files of a folder.
+type folder string
+
+// Create implements check.Files.
+func (f folder) Create(name string) (io.WriteCloser, error) {
+	return os.Create(filepath.Join(string(f), name))
 }
 
-// LoadHistory reads the history of a saved run; dir may also be the file itself.
+// Open implements check.Files.
+func (f folder) Open(name string) (io.ReadCloser, error) {
+	return os.Open(filepath.Join(string(f), name))
+}
+
+// LoadHistory reads the history of a saved run; dir may also be the history's file itself.
 func LoadHistory(dir string) (*check.History, error) {
 	file := dir
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		file = filepath.Join(dir, HistoryFile)
+		file = filepath.Join(dir, check.HistoryFile)
 	}
 	f, err := os.Open(file)
 	if err != nil {

@@ -95,7 +95,8 @@ func TestASavedRunIsJudgedAgain(t *testing.T) {
 }
 
 func TestWrapKeepsEveryWordAndTheWidth(t *testing.T) {
-	for _, text := range []string{"", "a", "a bb ccc dddd", strings.Repeat("x", 50), "aa " + strings.Repeat("y", 30) + " b"} {
+	long := strings.Repeat("x", 50)
+	for _, text := range []string{"", "a", "a bb ccc dddd", long, "aa " + long + " b"} {
 		lines := wrap(text, 10)
 		for _, l := range lines {
 			require.LessOrEqual(t, len(l), 10, text)
