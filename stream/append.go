@@ -162,10 +162,7 @@ func (w *appendDraft) Durable(err error) {
 				w.r.st.id, w.r.epoch, w.base, w.r.durable)
 		}
 		w.r.durable = max(w.r.durable, w.end)
-		if e.asleep == 0 || e.pending >= e.cfg.UploadBytes || e.entries >= e.cfg.MaxEntries ||
-			e.full() && e.newest-e.looked > e.ringBytes/256 {
-			e.work.Signal()
-		}
+		e.wake()
 	} else {
 		e.die(err)
 		e.unplace(w.r)
@@ -173,6 +170,14 @@ func (w *appendDraft) Durable(err error) {
 	e.recycle(w)
 	e.mu.Unlock()
 	d.Durable(err)
+}
+
+// wake wakes stream.upload if there may be something for it. The caller holds e.mu.
+func (e *Engine) wake() {
+	if e.asleep == 0 || e.pending >= e.cfg.UploadBytes || e.entries >= e.cfg.MaxEntries ||
+		e.full() && e.newest-e.looked > e.ringBytes/256 {
+		e.work.Signal()
+	}
 }
 
 // die notes that the log takes no more appends.
@@ -216,6 +221,7 @@ func (d *stateDraft) Place(dst []byte, at wal.Extent) (wal.Entry, error) {
 		e.ring.add(at.Frame, 0, e.h.Now())
 		e.owe(r)
 	}
+	e.newest = at.Frame
 	return wal.Entry{Stream: r.st.id, Epoch: r.epoch, Kind: wal.KindState, Base: r.start}, nil
 }
 
@@ -224,6 +230,7 @@ func (d *stateDraft) Durable(err error) {
 	e.mu.Lock()
 	if err == nil {
 		d.r.stated = true
+		e.wake()
 	} else {
 		e.die(err)
 		e.dischargeState(d.r)

@@ -39,7 +39,7 @@ type Engine struct {
 	oldest  host.Time    // when the oldest of those was placed; only meaningful while pending > 0
 	pin     wal.Position // the plan reads entries from here on; noPin without one
 	trimmed wal.Position // what the log was asked to trim to
-	newest  wal.Position // frame of the newest entry
+	newest  wal.Position // frame of the newest entry or state
 	planned wal.Position // newest when the last plan was made
 	looked  wal.Position // newest when stream.upload last looked at a ring more than half full
 	asleep  host.Time    // when stream.upload wakes by itself; 0 = never
@@ -76,8 +76,9 @@ func NewEngine(h host.Host, cfg Config, log *wal.Log, store objectstore.Store, c
 	return e
 }
 
-// Start begins uploading in the background, in tasks within sc.
+// Start lets go of what the log does not owe and begins uploading in the background, in tasks within sc.
 func (e *Engine) Start(sc *host.Scope) {
+	e.trim() // no upload will do so if recovery found all of it committed
 	e.tasks = host.NewGroup(e.h, sc)
 	e.tasks.Go("stream.upload", e.uploadLoop)
 }

@@ -1,0 +1,48 @@
+package stream_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/sim"
+	"github.com/weirmq/weir/wal"
+)
+
+// TestALogThatOwesNothingIsLetGoAtTheStart: all that recovery found was committed, so no upload will trim.
+func TestALogThatOwesNothingIsLetGoAtTheStart(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 30}, 2)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		for range 20 {
+			require.NoError(r, r.append(sc, r.streams[0], 6000, true))
+		}
+		return r.e.Flush(sc)
+	})
+	r.m.KillWith(sim.KeepUnsynced) // before a superblock says so
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		require.Greater(r, r.rec.Frames, 10)
+		require.GreaterOrEqual(r, r.log.Trimmed(), r.rec.End)
+		return r.stop(sc)
+	})
+}
+
+// TestOpeningStatesAloneDoNotFillTheLog: ranges that open and open again without a record are checkpointed when
+// their states fill half of the ring.
+func TestOpeningStatesAloneDoNotFillTheLog(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 31}, 2)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		limit, cancel := sc.Child(h.Now().Add(time.Minute))
+		defer cancel()
+		x := r.streams[0]
+		for range 2 * r.wcfg.Capacity / wal.BlockSize {
+			x.s.Close()
+			require.NoError(r, r.reopen(limit, x, x.next))
+		}
+		return r.stop(sc)
+	})
+}
