@@ -65,7 +65,8 @@ the bug does not count. It fails if one is not found.
 	flags.DurationVar(&h.Timeout, "timeout", 60*time.Second, "wall time after which a process is killed")
 	flags.IntVar(&h.Shrink, "shrink", 0, "make each plan small, with so many tries at most")
 	flags.StringVar(&f.out, "out", "", "write mutants.json and plans into this folder")
-	flags.StringVar(&f.worked, "worked", string(mutant.AckBeforeSync), "with --out and --shrink: tell this bug in worked.json")
+	flags.StringVar(&f.worked, "worked", string(mutant.FetchPastHighWatermark),
+		"with --out and --shrink: tell this bug in worked.json")
 	flags.StringVar(&f.tell, "tell", "", "")
 	_ = flags.MarkHidden("tell") // for the child that has the bug on
 	return cmd

@@ -56,7 +56,7 @@ history: if it passes, the sweep has failed.
 	cmd.Flags().BoolVar(&s.Double, "double", true, "run each seed in two processes and compare their hashes")
 	cmd.Flags().DurationVar(&s.Timeout, "timeout", 120*time.Second, "wall time after which a process is killed")
 	cmd.Flags().BoolVar(&f.sites, "sites", false, "list the places crashed at")
-	cmd.Flags().BoolVar(&f.table, "table", false, "list how often each kind of fault fired, in how many seeds, and between what")
+	cmd.Flags().BoolVar(&f.table, "table", false, "list each kind of fault: fired, seeds, between effect and answer")
 	cmd.Flags().BoolVar(&f.canary, "canary", true, "send a seed that must fail through the same processes")
 	cmd.Flags().StringVar(&f.out, "out", "", "write sweep.json and seeds.jsonl into this folder")
 	return cmd

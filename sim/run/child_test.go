@@ -25,6 +25,15 @@ func TestMain(m *testing.M) {
 	if name == "" {
 		os.Exit(m.Run())
 	}
+	if name == "plan" {
+		plan, err := LoadPlan(os.Args[1])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		_, _ = Child(Replay(plan), ChildOptions{Seed: plan.Seed}, os.Stdout)
+		os.Exit(0)
+	}
 	flags := flag.NewFlagSet("child", flag.ExitOnError)
 	seed := flags.Uint64("seed", 0, "")
 	trace := flags.Bool("trace", false, "")

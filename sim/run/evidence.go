@@ -144,6 +144,7 @@ type Find struct {
 	Oracle string `json:"oracle,omitempty"`
 	Cause  string `json:"cause,omitempty"`
 	Inside int    `json:"inside"` // seeds in which only an assertion or a panic noticed it
+	Guilty int    `json:"guilty"` // seeds that fail without the bug as well, which tell nothing
 }
 
 // PlanSize is how long a plan is, and was.

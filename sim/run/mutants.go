@@ -109,6 +109,8 @@ func (h Hunt) from(ctx context.Context, b mutant.Bug, first uint64) Find {
 		f.Tried++
 		switch {
 		case r.OK():
+		case !h.Program.result(ctx, seed, sides[0], h.Timeout).OK():
+			f.Guilty++ // it fails without the bug too: it tells nothing of the bug
 		case Outside(r.Oracle):
 			f.Found, f.Seed, f.Oracle, f.Cause = true, seed, r.Oracle, r.Cause()
 			return f
@@ -129,7 +131,7 @@ func (h Hunt) with(id mutant.ID) Program {
 
 // shrink makes the plan of the first find small.
 func (h Hunt) shrink(ctx context.Context, b mutant.Bug, row *MutantRow) {
-	s := Shrinker{Program: h.with(b.ID), Jobs: 1, Budget: h.Shrink, Timeout: h.Timeout}
+	s := Shrinker{Program: h.with(b.ID), Control: &h.Program, Jobs: 1, Budget: h.Shrink, Timeout: h.Timeout}
 	out, err := s.Seed(ctx, row.Starts[0].Seed)
 	if err != nil {
 		row.Error, _, _ = strings.Cut(err.Error(), "\n")
@@ -183,7 +185,8 @@ func (r MutantRow) String() string {
 }
 
 // MutantsHead is the head of a table of MutantRow.String.
-var MutantsHead = fmt.Sprintf("%-26s %-16s %-8s %6s %6s  %s", "planted bug", "package", "rule", "median", "most", "found by")
+var MutantsHead = fmt.Sprintf("%-26s %-16s %-8s %6s %6s  %s",
+	"planted bug", "package", "rule", "median", "most", "found by")
 
 // ShrinkBudget is how many candidates are tried for a plan that is to be small and not the smallest.
 const ShrinkBudget = 400

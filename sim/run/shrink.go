@@ -18,6 +18,7 @@ import (
 // oracle finds something.
 type Shrinker struct {
 	Program  Program
+	Control  *Program      // with it every candidate must pass: the program without the planted bug; nil = no such demand
 	Jobs     int           // candidates tried at a time [1]
 	Budget   int           // candidates tried at most [1,000]
 	Timeout  time.Duration // wall time of a candidate [120 s]
@@ -120,9 +121,10 @@ func (s Shrinker) first(ctx context.Context, dir string, candidates []workload.P
 	var all sync.WaitGroup
 	for i, plan := range candidates {
 		all.Go(func() {
-			r, err := s.try(ctx, filepath.Join(dir, fmt.Sprintf("candidate-%d.json", i)), plan)
+			file := filepath.Join(dir, fmt.Sprintf("candidate-%d.json", i))
+			r, err := s.try(ctx, file, plan)
 			errs[i] = err
-			found[i] = err == nil && !r.OK() && r.Oracle == oracle
+			found[i] = err == nil && !r.OK() && r.Oracle == oracle && s.passes(ctx, file, plan.Seed)
 		})
 	}
 	all.Wait()
@@ -143,4 +145,9 @@ func (s Shrinker) try(ctx context.Context, file string, plan workload.Plan) (*Re
 	}
 	r := s.Program.replay(ctx, file, plan.Seed, s.Timeout)
 	return r, ctx.Err()
+}
+
+// passes tells whether the plan passes with the control.
+func (s Shrinker) passes(ctx context.Context, file string, seed uint64) bool {
+	return s.Control == nil || s.Control.replay(ctx, file, seed, s.Timeout).OK()
 }

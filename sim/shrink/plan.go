@@ -1,6 +1,7 @@
 package shrink
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -98,45 +99,43 @@ func shorten(s *Search[workload.Plan]) {
 	}
 }
 
-// plainer are changes that leave less in a plan to think about: the settings that everything is a variation of, no
-// rates, batches of one small record.
+// plainer are changes that leave less in a plan to think about: every setting as in the run that everything is a
+// variation of, all at once and then one by one, and batches of one small record.
 func plainer() []func(workload.Plan) (workload.Plan, bool) {
-	plain := workload.Plain()
-	return []func(workload.Plan) (workload.Plan, bool){
-		func(p workload.Plan) (workload.Plan, bool) {
-			differs := len(p.Settings.Rates) > 0
-			p.Settings.Rates = nil
-			return p, differs
-		},
-		func(p workload.Plan) (workload.Plan, bool) {
-			differs := set(&p.Settings.Node, plain.Node)
-			return p, differs
-		},
-		func(p workload.Plan) (workload.Plan, bool) {
-			differs := set(&p.Settings.Disk, plain.Disk)
-			return p, differs
-		},
-		func(p workload.Plan) (workload.Plan, bool) {
-			differs := set(&p.Settings.Net, plain.Net)
-			return p, differs
-		},
-		func(p workload.Plan) (workload.Plan, bool) {
-			differs := set(&p.Settings.Store, plain.Store)
-			return p, differs
-		},
+	settings := reflect.TypeFor[workload.Settings]()
+	var drawn []int
+	for i := range settings.NumField() {
+		if !slices.Contains(needed, settings.Field(i).Name) {
+			drawn = append(drawn, i)
+		}
+	}
+	changes := []func(workload.Plan) (workload.Plan, bool){plain(drawn...)}
+	for _, i := range drawn {
+		changes = append(changes, plain(i))
+	}
+	return append(changes,
 		func(p workload.Plan) (workload.Plan, bool) {
 			return eachBatch(p, func(records []int) []int { return records[:min(1, len(records))] })
 		},
 		func(p workload.Plan) (workload.Plan, bool) {
 			return eachBatch(p, func(records []int) []int { return make([]int, len(records)) })
-		},
-	}
+		})
 }
 
-func set[T comparable](field *T, value T) (differs bool) {
-	differs = *field != value
-	*field = value
-	return differs
+// needed are the settings that the operations of a plan refer to.
+var needed = []string{"Duration", "Partitions", "Clients"}
+
+// plain gives some fields of the settings the values of workload.Plain.
+func plain(fields ...int) func(workload.Plan) (workload.Plan, bool) {
+	return func(p workload.Plan) (_ workload.Plan, differs bool) {
+		values := workload.Plain()
+		from, to := reflect.ValueOf(values), reflect.ValueOf(&p.Settings).Elem()
+		for _, i := range fields {
+			differs = differs || !reflect.DeepEqual(to.Field(i).Interface(), from.Field(i).Interface())
+			to.Field(i).Set(from.Field(i))
+		}
+		return p, differs
+	}
 }
 
 // eachBatch changes the sizes of the records of every batch.
