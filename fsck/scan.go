@@ -107,8 +107,9 @@ func (s *scan) look() (*seen, error) {
 		return nil, err
 	}
 	s.inspect(x)
-	if x.flipped {
-		x.why, x.missing = "one byte of its header was changed", false
+	if x.flipped { // a sector that was torn within its header lacks what follows, too
+		x.missing = x.why != "" && x.missing
+		x.why = "one byte of its header was changed"
 	}
 	return x, nil
 }
@@ -188,10 +189,9 @@ func (s *scan) mayMiss(pos uint64, b []byte) bool {
 	return false
 }
 
-// unwritten reports whether the sector with byte at of x was surely not written.
+// unwritten reports whether byte at of x and the rest of its sector were surely not written, or torn off.
 func (s *scan) unwritten(x *seen, at int) bool {
-	from := at / sector * sector
-	return x.f.pos+uint64(from) < s.ring.capacity && blank(x.b[from:][:sector])
+	return x.f.pos+uint64(at) < s.ring.capacity && blank(x.b[at:(at/sector+1)*sector])
 }
 
 // accept takes a whole frame.
