@@ -78,7 +78,7 @@ func (b *Broker) checkCreate(want *kmsg.CreateTopicsRequestTopic) (int32, []meta
 	if err := checkTopicName(want.Topic); err != nil {
 		return 0, nil, codeInvalidTopic, err.Error()
 	}
-	if b.topicByName(want.Topic) != nil {
+	if t := b.topicByName(want.Topic); t != nil && !t.deleting {
 		return 0, nil, codeTopicAlreadyExists, fmt.Sprintf("topic %s exists", want.Topic)
 	}
 	if len(want.ReplicaAssignment) > 0 {

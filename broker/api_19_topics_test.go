@@ -2,7 +2,9 @@ package broker_test
 
 import (
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/broker/batch"
@@ -123,4 +125,39 @@ func TestATopicCanBeDeletedAndCreatedManyTimes(t *testing.T) {
 		req.Topics = append(req.Topics, unknown)
 		c.expect(ask[*kmsg.DeleteTopicsResponse](c, req).Topics[0].ErrorCode == 100, "an unknown id")
 	})
+}
+
+// TestANameIsFreeOnceItsTopicIsUnknown: a topic on its way out is unknown to everybody who asks, so whoever
+// creates one of its name waits for the end and is not told that it exists.
+func TestANameIsFreeOnceItsTopicIsUnknown(t *testing.T) {
+	unknown := 0
+	newWorld(t).do(func(c *wire) {
+		c.topic(wireTopic, 1)
+		other := c.another()
+		defer other.close()
+		ask[*kmsg.MetadataResponse](other, metadataOf(9, false))
+		for delay := time.Duration(0); delay < 4*time.Millisecond; delay += 50 * time.Microsecond {
+			req := kmsg.NewPtrDeleteTopicsRequest()
+			req.SetVersion(5)
+			req.TopicNames, req.TimeoutMillis = []string{wireTopic}, 20_000
+			c.send(req)
+			c.must(c.h.Sleep(c.sc, delay))
+			seen := ask[*kmsg.MetadataResponse](other, metadataOf(9, false, wireTopic)).Topics[0].ErrorCode
+			create := kmsg.NewPtrCreateTopicsRequest()
+			create.SetVersion(7)
+			create.Topics = append(create.Topics,
+				kmsg.CreateTopicsRequestTopic{Topic: wireTopic, NumPartitions: 1, ReplicationFactor: -1})
+			made := ask[*kmsg.CreateTopicsResponse](other, create).Topics[0].ErrorCode
+			c.expect(seen != 3 || made == 0, "after %v the topic is unknown and yet there: %d", delay, made)
+			if seen == 3 {
+				unknown++
+			}
+			_, err := c.receive()
+			c.must(err)
+			if made != 0 {
+				c.topic(wireTopic, 1)
+			}
+		}
+	})
+	require.NotZero(t, unknown)
 }

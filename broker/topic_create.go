@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
@@ -47,7 +48,10 @@ func (b *Broker) createTopic(
 	for range partitions {
 		cmd.Owners = append(cmd.Owners, b.cfg.NodeID)
 	}
-	res, err := b.meta.Propose(sc, metadata.NewCommand(cmd))
+	res, err := b.proposeTopic(sc, cmd)
+	if errors.Is(err, errStillDeleting) {
+		return nil, codeRequestTimedOut, "a topic of that name is still being deleted"
+	}
 	if err != nil {
 		return nil, codeRequestTimedOut, "the controller did not answer; the topic may or may not be created"
 	}
@@ -62,6 +66,29 @@ func (b *Broker) createTopic(
 		return t, codeNone, ""
 	}
 	return nil, codeUnknownTopicOrPartition, "the topic was deleted at once"
+}
+
+var errStillDeleting = errors.New("broker: the topic's name is not free yet")
+
+// proposeTopic waits for a name that is taken by a topic on its way out: whoever asks for that topic is told that
+// there is none.
+func (b *Broker) proposeTopic(sc *host.Scope, cmd *metadatapb.CreateTopic) (*metadatapb.Result, error) {
+	until := b.h.Now().Add(applyWait)
+	for {
+		res, err := b.meta.Propose(sc, metadata.NewCommand(cmd))
+		if err != nil || res.GetRefusal() != metadatapb.Refusal_REFUSAL_TOPIC_EXISTS {
+			return res, err
+		}
+		var t metadata.Topic
+		b.meta.Read(func(s *metadata.State) { t, _ = s.TopicByName(cmd.GetName()) })
+		if !t.Deleting {
+			return res, nil
+		}
+		probe.Hit(probe.BrokerNameTaken)
+		if b.h.Now() >= until || b.awaitGone(sc, t.ID) != nil {
+			return nil, errStillDeleting
+		}
+	}
 }
 
 // autoCreate creates a topic that a client asked for by name, or finds the one another client created.

@@ -16,8 +16,8 @@ var probePolicy = Policy{Total: 10 * time.Second, Denied: 2 * time.Second}
 // Probe finds out at start whether store can carry weir: it is reachable with these credentials, can be
 // written, read, listed and deleted, and its put-if-absent really is conditional, also when the loser
 // sends the same bytes (some servers ignore the condition without a word). The error is one line that
-// names the store; it is terminal when the store answered wrongly. What fails for a moment is tried again, each
-// call for ten seconds at most. Probe leaves nothing behind when it succeeds.
+// names the store; it is terminal when the store answered wrongly. What fails or is wrong for a moment is tried
+// again, each call for ten seconds at most. Probe leaves nothing behind when it succeeds.
 func Probe(sc *host.Scope, h host.Host, store Store) error {
 	if r, ok := store.(*retrying); ok {
 		store = r.store // below, a put that meets its own bytes must fail
@@ -71,21 +71,42 @@ func probeWritten(sc *host.Scope, s *retrying, key string, content []byte) error
 				"of %s succeeded; use a store that honours them", s.Name(), key))
 		}
 	}
-	got := make([]byte, len(content)-1)
-	if err := s.GetRange(sc, key, 1, got); err != nil {
-		return fmt.Errorf("read the test object: %w", err)
-	}
-	if !bytes.Equal(got, content[1:]) {
-		return Terminal(fmt.Errorf("read the test object: a range of %s in %s has other bytes than were written",
-			key, s.Name()))
-	}
-	page, err := s.List(sc, key, "", 2)
+	return probeReads(sc, s, key, content)
+}
+
+// errWrong is wrapped by an answer that is wrong. It may be a flipped bit on the way, so it is asked for again; who
+// goes on answering so cannot be used.
+var errWrong = errors.New("objectstore: wrong answer")
+
+func probeReads(sc *host.Scope, s *retrying, key string, content []byte) error {
+	err := s.call(sc, OpGet, key, func(sc *host.Scope) error {
+		got := make([]byte, len(content)-1)
+		err := s.store.GetRange(sc, key, 1, got)
+		if err == nil && !bytes.Equal(got, content[1:]) {
+			err = fmt.Errorf("%w: a range of %s in %s has other bytes than were written", errWrong, key, s.Name())
+		}
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("list the test object: %w", err)
+		return fmt.Errorf("read the test object: %w", wrongForGood(err))
 	}
-	if len(page) != 1 || page[0] != (Info{Key: key, Size: int64(len(content))}) {
-		return Terminal(fmt.Errorf("list the test object: %s in %s is not listed with its size, got %v",
-			key, s.Name(), page))
+	err = s.call(sc, OpList, key, func(sc *host.Scope) error {
+		page, err := s.store.List(sc, key, "", 2)
+		if err == nil && (len(page) != 1 || page[0] != (Info{Key: key, Size: int64(len(content))})) {
+			err = fmt.Errorf("%w: %s in %s is not listed with its size, got %v", errWrong, key, s.Name(), page)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("list the test object: %w", wrongForGood(err))
 	}
 	return nil
+}
+
+// wrongForGood makes a wrong answer terminal that stayed wrong.
+func wrongForGood(err error) error {
+	if errors.Is(err, errWrong) {
+		return Terminal(err)
+	}
+	return err
 }

@@ -242,6 +242,32 @@ func TestTheProbeRefusesABrokenStore(t *testing.T) {
 	}
 }
 
+// once answers its first get and its first listing wrongly.
+type once struct {
+	broken
+	gets, lists int
+}
+
+func (s *once) GetRange(sc *host.Scope, key string, off int64, dst []byte) error {
+	s.gets++
+	s.shifted = s.gets == 1
+	return s.broken.GetRange(sc, key, off, dst)
+}
+
+func (s *once) List(sc *host.Scope, prefix, after string, limit int) ([]objectstore.Info, error) {
+	s.lists++
+	s.unlisted = s.lists == 1
+	return s.broken.List(sc, prefix, after, limit)
+}
+
+func TestTheProbeForgivesOneWrongAnswer(t *testing.T) {
+	w := sim.New(sim.Config{Seed: 1})
+	require.NoError(t, w.Do(w.Machine("a"), func(h host.Host, sc *host.Scope) error {
+		return objectstore.Probe(sc, h, &once{broken: broken{Store: w.Store(h)}})
+	}))
+	require.NoError(t, w.Close())
+}
+
 func TestTheProbePassesThroughFaults(t *testing.T) {
 	for seed := range uint64(10) {
 		w := sim.New(sim.Config{Seed: seed, Faults: sim.Faults{StoreError: 200_000, StoreAppliedError: 200_000}})
