@@ -28,47 +28,54 @@ func blocks(n byte) []byte {
 	return p
 }
 
+// diskFault is a fault of a disk call, and what is seen of it.
+type diskFault struct {
+	kind fault.Kind
+	do   func(f host.File) error // meets the fault
+	err  error                   // what it is told
+	left func(now []byte) bool   // what the file of 8 blocks holds afterwards
+}
+
+// readTwo reads the first two sectors and says what it got.
+func readTwo(f host.File) (string, error) {
+	p := make([]byte, 2*sector)
+	n, err := f.ReadAt(p, 0)
+	return fmt.Sprintf("%d bytes from %d", n, p[0]), err
+}
+
+var diskFaults = []diskFault{
+	{fault.ReadError, func(f host.File) error { _, err := readTwo(f); return err }, host.ErrIO, nil},
+	{fault.ShortRead, func(f host.File) error {
+		if s, err := readTwo(f); s != "512 bytes from 1" && s != "0 bytes from 0" {
+			return fmt.Errorf("%s, %w", s, err)
+		}
+		return host.ErrIO
+	}, host.ErrIO, nil},
+	{fault.MisdirectRead, func(f host.File) error {
+		if s, err := readTwo(f); s == "1024 bytes from 1" || err != nil {
+			return fmt.Errorf("%s, %w", s, err)
+		}
+		return nil
+	}, nil, nil},
+	{fault.BitRot, func(f host.File) error { _, err := readTwo(f); return err }, nil,
+		func(now []byte) bool { return bits(now, blocks(8)) == 1 }},
+	{fault.WriteError, func(f host.File) error { _, err := f.WriteAt(blocks(9)[8*sector:], 0); return err }, host.ErrIO,
+		func(now []byte) bool { return bytes.Equal(now[sector:], blocks(8)[sector:]) }},
+	{fault.ShortWrite, func(f host.File) error {
+		n, err := f.WriteAt(append(block(20), block(21)...), 0)
+		if n%sector != 0 || n >= 2*sector {
+			return fmt.Errorf("wrote %d bytes, %w", n, err)
+		}
+		return err
+	}, host.ErrIO, func(now []byte) bool { return now[sector] == 2 && (now[0] == 20 || now[0] == 1) }},
+	{fault.MisdirectWrite, func(f host.File) error { _, err := f.WriteAt(block(30), 0); return err }, nil,
+		func(now []byte) bool { return now[0] == 1 && bytes.Contains(now, block(30)) }},
+	{fault.DiskSlow, func(f host.File) error { _, err := readTwo(f); return err }, nil, nil},
+	{fault.DiskStall, func(f host.File) error { _, err := readTwo(f); return err }, nil, nil},
+}
+
 func TestDiskFaultsDoWhatTheySay(t *testing.T) {
-	read := func(f host.File) (string, error) {
-		p := make([]byte, 2*sector)
-		n, err := f.ReadAt(p, 0)
-		return fmt.Sprintf("%d bytes from %d", n, p[0]), err
-	}
-	for _, c := range []struct {
-		kind fault.Kind
-		do   func(f host.File) error // meets the fault
-		err  error                   // what it is told
-		left func(now []byte) bool   // what the file of 8 blocks holds afterwards
-	}{
-		{fault.ReadError, func(f host.File) error { _, err := read(f); return err }, host.ErrIO, nil},
-		{fault.ShortRead, func(f host.File) error {
-			if s, err := read(f); s != "512 bytes from 1" && s != "0 bytes from 0" {
-				return fmt.Errorf("%s, %w", s, err)
-			}
-			return host.ErrIO
-		}, host.ErrIO, nil},
-		{fault.MisdirectRead, func(f host.File) error {
-			if s, err := read(f); s == "1024 bytes from 1" || err != nil {
-				return fmt.Errorf("%s, %w", s, err)
-			}
-			return nil
-		}, nil, nil},
-		{fault.BitRot, func(f host.File) error { _, err := read(f); return err }, nil,
-			func(now []byte) bool { return bits(now, blocks(8)) == 1 }},
-		{fault.WriteError, func(f host.File) error { _, err := f.WriteAt(blocks(9)[8*sector:], 0); return err }, host.ErrIO,
-			func(now []byte) bool { return bytes.Equal(now[sector:], blocks(8)[sector:]) }},
-		{fault.ShortWrite, func(f host.File) error {
-			n, err := f.WriteAt(append(block(20), block(21)...), 0)
-			if n%sector != 0 || n >= 2*sector {
-				return fmt.Errorf("wrote %d bytes, %w", n, err)
-			}
-			return err
-		}, host.ErrIO, func(now []byte) bool { return now[sector] == 2 && (now[0] == 20 || now[0] == 1) }},
-		{fault.MisdirectWrite, func(f host.File) error { _, err := f.WriteAt(block(30), 0); return err }, nil,
-			func(now []byte) bool { return now[0] == 1 && bytes.Contains(now, block(30)) }},
-		{fault.DiskSlow, func(f host.File) error { _, err := read(f); return err }, nil, nil},
-		{fault.DiskStall, func(f host.File) error { _, err := read(f); return err }, nil, nil},
-	} {
+	for _, c := range diskFaults {
 		t.Run(c.kind.String(), func(t *testing.T) {
 			for seed := range uint64(10) {
 				w := newWorld(t, sim.Config{Seed: seed})

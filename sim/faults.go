@@ -141,15 +141,6 @@ var fields = [...]struct {
 	{fault.Buggify, func(f *Faults) *Rate { return &f.Buggify }},
 }
 
-// Kinds under the names they had.
-const (
-	FaultReadError  = fault.ReadError
-	FaultWriteError = fault.WriteError
-	FaultSyncError  = fault.SyncError
-	FaultDirError   = fault.DirError
-	FaultNoSpace    = fault.NoSpace
-)
-
 // kindCount is the size of the catalogue.
 const kindCount = int(fault.StaleMetadata) + 1
 

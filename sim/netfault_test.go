@@ -15,7 +15,9 @@ import (
 
 // told runs fn with a connection from a to a machine b that writes down, for each connection it accepted, what it
 // read from it and how that ended, and answers each byte.
-func told(t *testing.T, cfg sim.Config, fn func(w *sim.World, h host.Host, sc *host.Scope, c host.Conn) error) []string {
+func told(
+	t *testing.T, cfg sim.Config, fn func(w *sim.World, h host.Host, sc *host.Scope, c host.Conn) error,
+) []string {
 	t.Helper()
 	w := newWorld(t, cfg)
 	var heard []string

@@ -13,102 +13,125 @@ import (
 	"github.com/weirmq/weir/sim"
 )
 
+// oldObject is what the object "old" holds.
+var oldObject = blocks(4)
+
+// storeCaller is who makes the calls of a test.
+type storeCaller struct {
+	w  *sim.World
+	s  objectstore.Store
+	sc *host.Scope
+	h  host.Host
+}
+
+func (v storeCaller) get(off int64, n int) ([]byte, error) {
+	p := make([]byte, n)
+	err := v.s.GetRange(v.sc, "old", off, p)
+	return p, err
+}
+
+func (v storeCaller) put(key string) error {
+	return v.s.Put(v.sc, key, objectstore.BytesBody([]byte("new")))
+}
+
+func (v storeCaller) putIfAbsent() error {
+	return v.s.PutIfAbsent(v.sc, "k", objectstore.BytesBody([]byte("new")))
+}
+
+// putLarge puts in parts.
+func (v storeCaller) putLarge() error {
+	return v.s.Put(v.sc, "k", objectstore.BytesBody(make([]byte, 500<<10)))
+}
+
+// storeFault is a fault of a store call, and what is seen of it.
+type storeFault struct {
+	kind fault.Kind
+	do   func(v storeCaller) error
+	err  error // nil = success
+	want func(w *sim.World) bool
+}
+
+var storeFaults = []storeFault{
+	{fault.StoreThrottle, func(v storeCaller) error { return v.put("k") }, sim.ErrUnavailable, absent},
+	{fault.Expired, func(v storeCaller) error { return v.put("k") }, sim.ErrForbidden, absent},
+	{fault.SkewRefused, func(v storeCaller) error { return v.put("k") }, sim.ErrForbidden, absent},
+	{fault.StoreNotApplied, func(v storeCaller) error { return v.put("k") }, sim.ErrNoAnswer, absent},
+	{fault.StoreApplied, func(v storeCaller) error { return v.put("k") }, sim.ErrNoAnswer, present},
+	{fault.StoreLate, func(v storeCaller) error { return v.put("k") }, sim.ErrNoAnswer, absent},
+	{fault.StoreConflict, func(v storeCaller) error { return v.putIfAbsent() }, sim.ErrConflict, absent},
+	{fault.StoreOwnExists, func(v storeCaller) error { return v.putIfAbsent() }, objectstore.ErrExists, present},
+	{fault.PartLost, func(v storeCaller) error { return v.putLarge() },
+		sim.ErrNoAnswer,
+		func(w *sim.World) bool { return absent(w) && w.StoreCounts().Parts == w.StoreCounts().OrphanParts }},
+	{fault.PartUnknown, func(v storeCaller) error { return v.putLarge() },
+		sim.ErrNoAnswer, func(w *sim.World) bool { return present(w) == (w.StoreCounts().OrphanParts == 0) }},
+	{fault.PartialList, func(v storeCaller) error {
+		page, err := v.s.List(v.sc, "", "", 10)
+		if v.w.StoreCounts().Lists != 2 || len(page) != 2 || page[0].Key != "gone" || page[1].Key != "old" {
+			return fmt.Errorf("%v in %d lists, %w", page, v.w.StoreCounts().Lists, err)
+		}
+		return err
+	}, nil, nil},
+	{fault.GhostGet, func(v storeCaller) error {
+		v.w.DeleteObject("gone")
+		p := make([]byte, 4)
+		return errors.Join(v.s.GetRange(v.sc, "gone", 0, p), v.s.Delete(v.sc, string(p)))
+	}, nil, nil},
+	{fault.DeleteLost, func(v storeCaller) error { return v.s.Delete(v.sc, "gone") }, nil,
+		func(w *sim.World) bool { return len(w.Objects()) == 2 }},
+	{fault.DeleteLate, func(v storeCaller) error {
+		err := v.s.Delete(v.sc, "gone")
+		if len(v.w.Objects()) != 2 {
+			return errors.New("it is gone at once")
+		}
+		v.h.Sleep(v.sc, 2*time.Minute)
+		return err
+	}, nil, func(w *sim.World) bool { return len(w.Objects()) == 1 }},
+	{fault.BodyTruncated, func(v storeCaller) error { _, err := v.get(0, 100); return err }, sim.ErrNoAnswer, nil},
+	{fault.BodyFlipped, func(v storeCaller) error {
+		p, err := v.get(0, 1024)
+		if n := bits(p, oldObject[:1024]); n != 1 {
+			return fmt.Errorf("%d bits differ", n)
+		}
+		return err
+	}, nil, nil},
+	{fault.WrongRange, func(v storeCaller) error {
+		p, err := v.get(512, 512)
+		if bytes.Equal(p, oldObject[512:1024]) || !bytes.Contains(oldObject, p) {
+			return errors.New("it is the right range, or none")
+		}
+		return err
+	}, nil, nil},
+	{fault.StoreSlow, func(v storeCaller) error {
+		before := v.w.Now()
+		_, err := v.get(0, 10)
+		if took := v.w.Now().Sub(before); took < 14*time.Millisecond {
+			return fmt.Errorf("it took %v", took)
+		}
+		return err
+	}, nil, nil},
+	{fault.StoreOutage, func(v storeCaller) error { v.h.Sleep(v.sc, time.Millisecond); return v.put("k") },
+		sim.ErrNoAnswer, absent},
+}
+
 func TestStoreFaultsDoWhatTheySay(t *testing.T) {
-	old := blocks(4)
-	body := objectstore.BytesBody([]byte("new"))
-	type view struct {
-		w  *sim.World
-		s  objectstore.Store
-		sc *host.Scope
-		h  host.Host
-	}
-	get := func(v view, off int64, n int) ([]byte, error) {
-		p := make([]byte, n)
-		err := v.s.GetRange(v.sc, "old", off, p)
-		return p, err
-	}
-	for _, c := range []struct {
-		kind fault.Kind
-		do   func(v view) error
-		err  error // nil = success
-		want func(w *sim.World) bool
-	}{
-		{fault.StoreThrottle, func(v view) error { return v.s.Put(v.sc, "k", body) }, sim.ErrUnavailable, absent},
-		{fault.Expired, func(v view) error { return v.s.Put(v.sc, "k", body) }, sim.ErrForbidden, absent},
-		{fault.SkewRefused, func(v view) error { return v.s.Put(v.sc, "k", body) }, sim.ErrForbidden, absent},
-		{fault.StoreNotApplied, func(v view) error { return v.s.Put(v.sc, "k", body) }, sim.ErrNoAnswer, absent},
-		{fault.StoreApplied, func(v view) error { return v.s.Put(v.sc, "k", body) }, sim.ErrNoAnswer, present},
-		{fault.StoreLate, func(v view) error { return v.s.Put(v.sc, "k", body) }, sim.ErrNoAnswer, absent},
-		{fault.StoreConflict, func(v view) error { return v.s.PutIfAbsent(v.sc, "k", body) }, sim.ErrConflict, absent},
-		{fault.StoreOwnExists, func(v view) error { return v.s.PutIfAbsent(v.sc, "k", body) }, objectstore.ErrExists, present},
-		{fault.PartLost, func(v view) error { return v.s.Put(v.sc, "k", objectstore.BytesBody(make([]byte, 500<<10))) },
-			sim.ErrNoAnswer, func(w *sim.World) bool { return absent(w) && w.StoreCounts().Parts == w.StoreCounts().OrphanParts }},
-		{fault.PartUnknown, func(v view) error { return v.s.Put(v.sc, "k", objectstore.BytesBody(make([]byte, 500<<10))) },
-			sim.ErrNoAnswer, func(w *sim.World) bool { return present(w) == (w.StoreCounts().OrphanParts == 0) }},
-		{fault.PartialList, func(v view) error {
-			page, err := v.s.List(v.sc, "", "", 10)
-			if v.w.StoreCounts().Lists != 2 || len(page) != 2 || page[0].Key != "gone" || page[1].Key != "old" {
-				return fmt.Errorf("%v in %d lists, %w", page, v.w.StoreCounts().Lists, err)
-			}
-			return err
-		}, nil, nil},
-		{fault.GhostGet, func(v view) error {
-			v.w.DeleteObject("gone")
-			p := make([]byte, 4)
-			return errors.Join(v.s.GetRange(v.sc, "gone", 0, p), v.s.Delete(v.sc, string(p)))
-		}, nil, nil},
-		{fault.DeleteLost, func(v view) error { return v.s.Delete(v.sc, "gone") }, nil,
-			func(w *sim.World) bool { return len(w.Objects()) == 2 }},
-		{fault.DeleteLate, func(v view) error {
-			err := v.s.Delete(v.sc, "gone")
-			if len(v.w.Objects()) != 2 {
-				t.Error("it is gone at once")
-			}
-			v.h.Sleep(v.sc, 2*time.Minute)
-			return err
-		}, nil, func(w *sim.World) bool { return len(w.Objects()) == 1 }},
-		{fault.BodyTruncated, func(v view) error { _, err := get(v, 0, 100); return err }, sim.ErrNoAnswer, nil},
-		{fault.BodyFlipped, func(v view) error {
-			p, err := get(v, 0, 1024)
-			if n := bits(p, old[:1024]); n != 1 {
-				t.Errorf("%d bits differ", n)
-			}
-			return err
-		}, nil, nil},
-		{fault.WrongRange, func(v view) error {
-			p, err := get(v, 512, 512)
-			if bytes.Equal(p, old[512:1024]) || !bytes.Contains(old, p) {
-				t.Error("it is the right range, or none")
-			}
-			return err
-		}, nil, nil},
-		{fault.StoreSlow, func(v view) error {
-			before := v.w.Now()
-			_, err := get(v, 0, 10)
-			if took := v.w.Now().Sub(before); took < 14*time.Millisecond {
-				t.Errorf("it took %v", took)
-			}
-			return err
-		}, nil, nil},
-		{fault.StoreOutage, func(v view) error { v.h.Sleep(v.sc, time.Millisecond); return v.s.Put(v.sc, "k", body) },
-			sim.ErrNoAnswer, absent},
-	} {
+	for _, c := range storeFaults {
 		t.Run(c.kind.String(), func(t *testing.T) {
 			for seed := range uint64(8) {
 				w := newWorld(t, sim.Config{Seed: seed})
-				w.PutObject("old", old)
+				w.PutObject("old", oldObject)
 				w.PutObject("gone", []byte("gone"))
 				must(t, w.Do(w.Machine("a"), func(h host.Host, sc *host.Scope) error {
-					s := w.Store(h)
+					v := storeCaller{w, w.Store(h), sc, h}
 					w.Inject(fault.Step{Target: sim.StoreNode, Kind: c.kind, Arg: 3 + seed*99})
-					err := c.do(view{w, s, sc, h})
+					err := c.do(v)
 					if !errors.Is(err, c.err) {
 						t.Errorf("%v, want %v", err, c.err)
 					}
 					if definite := errors.Is(err, objectstore.ErrExists); err != nil && objectstore.Definite(err) != definite {
 						t.Errorf("objectstore would not try again: %v", err)
 					}
-					if p, err := get(view{w, s, sc, h}, 0, len(old)); c.kind != fault.StoreOutage && !bytes.Equal(p, old) {
+					if p, err := v.get(0, len(oldObject)); c.kind != fault.StoreOutage && !bytes.Equal(p, oldObject) {
 						t.Errorf("read again: other bytes, %v", err)
 					}
 					return nil

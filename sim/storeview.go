@@ -151,14 +151,16 @@ func (s *storeView) PutIfAbsent(sc *host.Scope, key string, body objectstore.Bod
 		return err
 	}
 	w := s.inc.w
-	return s.do(sc, &request{op: OpStorePut, key: key, size: int64(len(bytes)), change: true, absent: true, effect: func() error {
+	r := &request{op: OpStorePut, key: key, size: int64(len(bytes)), change: true, absent: true}
+	r.effect = func() error {
 		if w.object(key) != nil {
 			w.store.counts.Conflicts++
 			return objectstore.ErrExists
 		}
 		w.put(key, bytes)
 		return nil
-	}})
+	}
+	return s.do(sc, r)
 }
 
 // body reads what is to be put, as a client sends it: before anything is known of the outcome.
