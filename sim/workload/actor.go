@@ -114,6 +114,9 @@ func (a *actor) begin(kind check.Kind, partition int32) check.Op {
 
 // record ends an operation and keeps it.
 func (a *actor) record(op check.Op, outcome check.Outcome) {
+	if a.r.sealed {
+		return
+	}
 	op.Outcome, op.Return = outcome, a.now()
 	if outcome == check.Unknown {
 		op.Return = check.NoReturn

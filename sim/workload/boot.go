@@ -64,7 +64,7 @@ func (r *run) serve(h host.Host, sc *host.Scope) error {
 	if err != nil {
 		return err
 	}
-	r.node = n
+	r.node, r.ahead = n, false
 	if r.restarts > 0 {
 		r.history.Recoveries = append(r.history.Recoveries, int64(r.w.Now()))
 	}
@@ -85,6 +85,9 @@ func (r *run) onKill(m *sim.Machine) {
 		return
 	}
 	r.retire()
+	if r.closing {
+		return
+	}
 	// What a crash kept of unsynced writes is as durable from now on as what was synced.
 	v := m.Volume(walVolume)
 	for _, path := range v.Files() {
@@ -92,6 +95,7 @@ func (r *run) onKill(m *sim.Machine) {
 			r.durable.scan(b, r.w.Now())
 		}
 	}
+	r.audits.audit("after a crash", false)
 	if r.manual {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -42,13 +43,9 @@ func (c *wireClient) do(sc *host.Scope, req kmsg.Request) (kmsg.Response, error)
 // send writes req, behind whatever else was sent and not received yet.
 func (c *wireClient) send(sc *host.Scope, req kmsg.Request) error {
 	if c.conn == nil {
-		dial, cancel := sc.Child(c.h.Now() + c.timeout)
-		conn, err := c.h.Network().Dial(dial, c.addr)
-		cancel()
-		if err != nil {
+		if err := c.dial(sc); err != nil {
 			return fmt.Errorf("%w: dial: %w", errNotSent, err)
 		}
-		c.conn, c.answered = conn, c.correlation
 	}
 	c.correlation++
 	deadline := c.h.Now() + c.timeout
@@ -59,6 +56,26 @@ func (c *wireClient) send(sc *host.Scope, req kmsg.Request) error {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	return nil
+}
+
+// redialPause is how long a client waits before it dials again.
+const redialPause = 100 * time.Millisecond
+
+// dial connects, again and again within the time of a request.
+func (c *wireClient) dial(sc *host.Scope) error {
+	until := c.h.Now() + c.timeout
+	sc, cancel := sc.Child(until)
+	defer cancel()
+	for {
+		conn, err := c.h.Network().Dial(sc, c.addr)
+		if err == nil {
+			c.conn, c.answered = conn, c.correlation
+			return nil
+		}
+		if c.h.Now()+host.Time(redialPause) >= until || c.h.Sleep(sc, redialPause) != nil {
+			return err
+		}
+	}
 }
 
 // receive reads the response to req, the oldest that was sent and not received.

@@ -29,6 +29,7 @@ func (r *run) finish() error {
 	if err := r.progress(); err != nil {
 		return err
 	}
+	r.flush()
 	first, err := r.readBack()
 	if err != nil {
 		return fmt.Errorf("read back: %w", err)
@@ -52,7 +53,6 @@ func (r *run) finish() error {
 		}
 	}
 	r.history.Logs = second
-	r.flush()
 	if err := r.atRest(); err != nil {
 		return err
 	}
@@ -81,8 +81,9 @@ func (r *run) heal() {
 	}
 }
 
-// flush records what clients have under way that will never be answered.
+// flush ends the history: what clients have under way may be answered while the logs are read, or never.
 func (r *run) flush() {
+	defer func() { r.sealed = true }()
 	for _, a := range r.actors {
 		for i := range a.batches {
 			if s := &a.batches[i]; !s.ended {
@@ -192,13 +193,14 @@ func (r *run) atRest() error {
 		if len(missing) > 0 {
 			break
 		}
+		leaked = slices.DeleteFunc(leaked, r.audits.waits)
 		if len(leaked) == 0 && r.node.Broker().Engine().Stats().PendingBytes == 0 {
 			return nil
 		}
 	}
 	if len(leaked)+len(missing) > 0 || r.node == nil {
-		return blame(oracleOrphans, "%d objects are missing, %v; %d are in the store for nothing, %v",
-			len(missing), missing, len(leaked), leaked)
+		return blame(oracleOrphans, "%d objects are missing, %v; %d are in the store for nothing, %v\n%s",
+			len(missing), missing, len(leaked), leaked, r.audits.say())
 	}
 	return blame(oracleLiveness, "nothing is produced any more, and %d bytes wait in the WAL for their upload",
 		r.node.Broker().Engine().Stats().PendingBytes)
@@ -239,5 +241,6 @@ func (r *run) stop() error {
 	if err := r.w.Do(r.m, func(_ host.Host, sc *host.Scope) error { return r.node.Stop(sc) }); err != nil {
 		return blame(oracleLiveness, "the node does not stop: %w", err)
 	}
-	return nil
+	r.audits.audit("after the stop", true)
+	return r.w.Err()
 }

@@ -3,6 +3,7 @@ package workload
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -17,6 +18,8 @@ type sending struct {
 	check.Op
 	data  []byte
 	ended bool // it is recorded
+	// refused: its sequence was out of order, and all before it were acknowledged.
+	refused bool
 }
 
 // produce sends the operation's batches and, if its producer is idempotent, sends them again until they are answered
@@ -175,7 +178,19 @@ func (a *actor) sendBatches(sc *host.Scope, batches []sending, pipelined bool) e
 		sent = sent[1:]
 		whole = whole && batches[i].ended
 	}
+	a.inOrder(batches)
 	return nil
+}
+
+// inOrder fails the run if a batch was refused for its sequence although it was the next one.
+func (a *actor) inOrder(batches []sending) {
+	for i := range batches {
+		if s := &batches[i]; s.refused && !s.ended && !a.overtaken(s) {
+			a.r.fail(oracleAnswer, "client %d sent sequences up to %d to %s after all before them were acknowledged: "+
+				"OUT_OF_ORDER_SEQUENCE_NUMBER", a.id, s.NextSequence, s.Partition)
+		}
+		batches[i].refused = false
+	}
 }
 
 func (a *actor) receiveProduce(sc *host.Scope, req *kmsg.ProduceRequest, batches []sending, whole bool) error {
@@ -224,13 +239,22 @@ func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition, 
 		}
 	case codeTimedOut, codeStorage:
 	case codeOutOfOrder:
-		if whole {
-			a.r.fail(oracleAnswer, "client %d sent sequences up to %d to %s after all before them were acknowledged: "+
-				"OUT_OF_ORDER_SEQUENCE_NUMBER", a.id, s.NextSequence, s.Partition)
-		}
+		s.refused = whole
 	default:
 		a.r.fail(oracleAnswer, "produce of client %d to %s: unexpected error code %d", a.id, s.Partition, p.ErrorCode)
 	}
+}
+
+// overtaken tells whether a batch was refused before it was appended, and a later one of the same producer was not.
+// It happens to a producer that the partition does not know: as in Kafka its first batch may have any sequence.
+func (a *actor) overtaken(s *sending) bool {
+	first := &a.batches[0]
+	if int(first.NextSequence) != len(first.Values) {
+		return false
+	}
+	return slices.ContainsFunc(a.batches, func(b sending) bool {
+		return b.ended && b.Outcome == check.OK && b.NextSequence > s.NextSequence
+	})
 }
 
 // again sends an acknowledged batch once more, as a client does whose answer was lost: it must be answered with the

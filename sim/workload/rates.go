@@ -91,6 +91,9 @@ func (r *run) count(kind fault.Kind) {
 	}
 }
 
+// fired is how often a kind of fault happened so far.
+func (r *run) fired(kind fault.Kind) uint64 { return r.w.Fired()[kind].Count }
+
 // FaultCount is how often one kind of fault happened in a run.
 type FaultCount struct {
 	Kind    fault.Kind `json:"kind"`

@@ -49,6 +49,7 @@ func (e *OracleError) Unwrap() error { return e.Err }
 const (
 	oracleAcked    = "online:AckedDurable"
 	oracleAnswer   = "online:Answer" // an answer that no client may ever get
+	oracleAudit    = "disk:Audit"
 	oracleLiveness = "liveness"
 	oracleReadBack = "readback"
 	oracleOrphans  = "store:Orphans"

@@ -28,6 +28,7 @@ type run struct {
 	calm         bool      // the core is healed
 	manual       bool      // the kill under way is the run's own
 	closing      bool      // the world ends
+	sealed       bool      // the history is complete
 	running      int       // clients at work that must come to an end
 	actors       []*actor
 	progressSeq  uint32 // of the values of those that look for progress
@@ -39,11 +40,13 @@ type run struct {
 	putTimes     []host.Time // … and when they began
 	ends         []string
 	usurped      host.Time // the WAL was taken over from this incarnation; 0 = not
+	ahead        bool      // the fence word is ahead of metadata, until the next start
 	ops          int       // operations carried out
 	staleCommits int       // refused because their generation was over
 	puts         int
 	restarts     int
 	crash        crashes
+	audits       audits
 }
 
 // opsLeast is how many operations a run carries out before its clients' work is over, if it has so many and does
@@ -112,6 +115,7 @@ func newRun(o Options, p *Plan, replay bool) *run {
 	r.w = sim.New(cfg)
 	r.m = r.w.Machine(nodeMachine)
 	r.crash.init(r)
+	r.audits.init(r)
 	return r
 }
 
@@ -169,6 +173,7 @@ func (r *run) work() error {
 		return err
 	}
 	r.began = r.w.Now()
+	r.audits.plan()
 	r.start()
 	if err := r.w.RunUntil(r.began.Add(r.settings.Duration)); err != nil {
 		return err

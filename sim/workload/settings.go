@@ -93,6 +93,8 @@ const (
 	// adminMachine creates the topic and reads everything back.
 	adminMachine = "admin"
 	walVolume    = "wal"
+	metaVolume   = "meta"
+	nodeVolume   = "node"
 	nodeAddr     = nodeMachine + ":9092"
 )
 

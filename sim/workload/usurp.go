@@ -37,7 +37,7 @@ func (r *run) usurp(m *sim.Machine, _ fault.Step) bool {
 		sum := crc32.Checksum(word[:fenceSum], crc32.MakeTable(crc32.Castagnoli))
 		binary.LittleEndian.PutUint32(word[fenceSum:], sum)
 		if v.Overwrite(path, 0, word) {
-			r.usurped = max(1, r.w.Now())
+			r.usurped, r.ahead = max(1, r.w.Now()), true
 			return true
 		}
 	}
