@@ -6,6 +6,8 @@ MODULE     := github.com/weirmq/weir
 SEED       ?= 1
 SEEDS      ?= 1..200
 FUZZTIME   ?= 50000x
+EVIDENCE   ?= bin/evidence
+STARTS     ?= 5
 
 VERSITYGW    := v1.8.0
 KAFKA_PYTHON := 3.0.12
@@ -19,7 +21,7 @@ INTEGRATION_PKGS = $(shell grep -rl --include='*_test.go' --exclude-dir=clients 
 	xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race sim sweep fuzz bench integration clients lint vet generate clean
+.PHONY: help build test race sim sweep mutants evidence report fuzz bench integration clients lint vet generate clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -39,14 +41,40 @@ sim: ## replay one seed: make sim SEED=7
 sweep: ## many seeds, each twice in two processes: make sweep SEEDS=1..200
 	$(GO) run ./cmd/weir sim sweep --seeds $(SEEDS)
 
-fuzz: ## every fuzz target, FUZZTIME executions each
-	@set -euo pipefail; for pkg in $$($(GO) list ./...); do \
-		listed=$$($(GO) test -list '^Fuzz' $$pkg); \
-		for target in $$(awk '/^Fuzz/' <<<"$$listed"); do \
-			echo "$$pkg $$target"; \
-			$(GO) test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x; \
-		done; \
-	done
+bin/weir-mutants: FORCE # planted bugs are compiled in by this tag alone
+	$(GO) build -tags mutants -o $@ ./cmd/weir
+
+FORCE:
+
+mutants: bin/weir-mutants ## find every planted bug: one first seed, at most 50 seeds each
+	bin/weir-mutants sim mutants --jobs 2 --starts 1 --most 50 --out bin/mutants
+	$(GO) test -tags mutants -count=1 -run TestKeptPlansPass ./sim/run
+
+# Each part may find something; the report tells it, and the target fails at its end.
+evidence: build bin/weir-mutants ## everything the correctness report tells, and the report: 1,000 seeds, 5 starts, fuzz 60 s
+	@set -uo pipefail; mkdir -p $(EVIDENCE); failed=; \
+	bin/weir sim sweep --seeds 1..1000 --jobs 2 --out $(EVIDENCE) || failed="$$failed sweep"; \
+	largest=$$(sed -n 's/.*"largest": *{ *"seed": *\([0-9]*\).*/\1/p' <(tr -d '\n' <$(EVIDENCE)/sweep.json)); \
+	bin/weir sim run --seed $${largest:-1} --save $(EVIDENCE)/largest >/dev/null || failed="$$failed largest"; \
+	bin/weir sim check $(EVIDENCE)/largest --out $(EVIDENCE) || failed="$$failed check"; \
+	bin/weir-mutants sim mutants --jobs 2 --starts $(STARTS) --most 200 --shrink 400 --out $(EVIDENCE) || failed="$$failed mutants"; \
+	$(GO) test -json -run '^$$' -bench . -benchtime 2s ./sim ./sim/workload >$(EVIDENCE)/bench.jsonl || failed="$$failed bench"; \
+	$(MAKE) --no-print-directory fuzz FUZZTIME=60s FUZZJSON=$(EVIDENCE)/fuzz.jsonl || failed="$$failed fuzz"; \
+	bin/weir sim report --from $(EVIDENCE) --out $(EVIDENCE); \
+	test -z "$$failed" || { echo "found something:$$failed"; exit 1; }
+
+report: build ## the correctness report from what make evidence has left
+	bin/weir sim report --from $(EVIDENCE) --out $(EVIDENCE)
+
+fuzz: ## every fuzz target for FUZZTIME, two at a time with one worker each
+	@set -euo pipefail; $(if $(FUZZJSON),rm -f $(FUZZJSON) $(FUZZJSON).*;) \
+	for pkg in $$($(GO) list ./...); do \
+		$(GO) test -list '^Fuzz' $$pkg | awk -v pkg=$$pkg '/^Fuzz/ { print pkg, $$1 }'; \
+	done | xargs -L1 -P2 bash -c 'set -o pipefail; echo "$$0 $$1"; \
+		$(GO) test $(if $(FUZZJSON),-json) $$0 -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -parallel 1 \
+		-fuzzminimizetime 10x $(if $(FUZZJSON),>$(FUZZJSON).$$1.$$$$)' || failed=yes; \
+	$(if $(FUZZJSON),cat $(FUZZJSON).* >$(FUZZJSON); rm $(FUZZJSON).*;) \
+	test -z "$${failed:-}"
 
 bench: ## throughput and latency beside bench/bare and the disk's own limit
 	$(GO) run ./bench

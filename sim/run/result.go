@@ -77,9 +77,15 @@ const (
 // OK tells whether the seed passed.
 func (r *Result) OK() bool { return r.Failure == "" }
 
-// Cause is the first line of the failure.
+// causeMax bounds a cause, in bytes: it is to be read in a list of many.
+const causeMax = 300
+
+// Cause is the first line of the failure, cut where it is too long for a list.
 func (r *Result) Cause() string {
 	line, _, _ := strings.Cut(r.Failure, "\n")
+	if len(line) > causeMax {
+		return strings.ToValidUTF8(line[:causeMax], "") + " …"
+	}
 	return line
 }
 

@@ -179,7 +179,7 @@ func (s *Summary) writeFailures(b *strings.Builder) {
 	for _, r := range s.Failed {
 		fmt.Fprintf(b, "seed %d failed: %s\n", r.Seed, r.Cause())
 		if r.Parted { // nobody can ask for the rest of it again
-			for line := range strings.Lines(strings.TrimPrefix(r.Failure, r.Cause())) {
+			for line := range strings.Lines(strings.TrimPrefix(r.Failure, strings.TrimSuffix(r.Cause(), " …"))) {
 				if line != "\n" {
 					b.WriteString("  " + line)
 				}
