@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Seed   uint64     // everything drawn in the world comes from it
 	Faults Faults     // may be changed while the world runs: World.SetFaults
-	Plan   fault.Plan // carried out beside the rates; without rates and with what OnFault was given it is a replay
+	Plan   fault.Plan // carried out beside the rates; with what OnFault was given, the same hooks and no rates: a replay
 	Disk   DiskConfig
 	Net    NetConfig
 	Store  StoreConfig

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +199,21 @@ func TestTheStepsOfARunAsAPlanGiveTheSameRun(t *testing.T) {
 			fired[k] == 0 {
 			t.Errorf("%v never fired", k)
 		}
+	}
+}
+
+func TestTheNumberOfProcessorsDecidesNothing(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	hashes := map[uint64]bool{}
+	for _, n := range []int{1, 2, 4} {
+		runtime.GOMAXPROCS(n)
+		w, _ := drudgery(t, sim.Config{Seed: 9, Faults: everything(3_000), Plan: troubles(9)})
+		hashes[w.Hash()] = true
+		w.Close()
+	}
+	if len(hashes) != 1 {
+		t.Errorf("%d hashes", len(hashes))
 	}
 }
 
