@@ -3,6 +3,7 @@ package workload
 import (
 	"fmt"
 
+	"github.com/weirmq/weir/broker/batch"
 	"github.com/weirmq/weir/check"
 	"github.com/weirmq/weir/host"
 )
@@ -24,7 +25,10 @@ type actor struct {
 	ops  []Op   // still to do
 	seq  uint32 // of its values
 
-	batches []sending // of the last produce
+	batches []sending     // of the last produce
+	builder batch.Builder // its buffers are used again, and so are the next two
+	records []batch.Record
+	values  []byte
 	open    *check.Op // a commit under way
 
 	coordinated bool // the offsets topic is there

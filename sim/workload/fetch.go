@@ -153,7 +153,7 @@ func (a *actor) sendListOffsets(
 }
 
 // readBackBytes is the most that one fetch of the second phase asks for.
-const readBackBytes = 128 << 10
+const readBackBytes = 16 << 10
 
 // readLog reads a partition from its log start offset to its high watermark.
 func (a *actor) readLog(sc *host.Scope, p int32) (check.Log, error) {

@@ -18,7 +18,7 @@ const (
 	settleTime = host.Time(time.Minute)
 	progressID = 102
 	// patientTimeout is how long a client of the second phase waits: a read of a whole request may take many objects.
-	patientTimeout = host.Time(15 * time.Second)
+	patientTimeout = host.Time(30 * time.Second)
 	livenessTeam   = "liveness"
 )
 

@@ -100,13 +100,15 @@ func (a *actor) end(s *sending, outcome check.Outcome) {
 // build returns a batch of records with values that nobody else produces. before are the batches that the same
 // producer sends before it.
 func (a *actor) build(s *sending, b Batch, before []sending) []byte {
-	records := make([]batch.Record, len(b.Records))
-	at := a.h.Wall().UnixMilli()
-	for i, pad := range b.Records {
+	records, at := a.records[:0], a.h.Wall().UnixMilli()
+	a.values = a.values[:0]
+	for _, pad := range b.Records {
 		a.seq++
 		v := check.ValueOf(a.id, a.seq)
 		s.Values = append(s.Values, v)
-		records[i] = batch.Record{Value: appendToken(make([]byte, 0, tokenBytes+pad), v, pad), Timestamp: at}
+		from := len(a.values)
+		a.values = appendToken(a.values, v, pad)
+		records = append(records, batch.Record{Value: a.values[from:], Timestamp: at})
 	}
 	o := batch.Plain()
 	if s.Idempotent {
@@ -117,7 +119,12 @@ func (a *actor) build(s *sending, b Batch, before []sending) []byte {
 		s.ProducerID, s.ProducerEpoch = a.producerID, a.epoch
 		s.NextSequence = o.BaseSequence + int32(len(records))
 	}
-	data, err := batch.Build(o, records...)
+	a.builder.Start(o)
+	for i := range records {
+		a.builder.Add(records[i])
+	}
+	a.records = records
+	data, err := a.builder.Append(nil)
 	if err != nil {
 		a.r.w.Fail(fmt.Errorf("build a batch: %w", err))
 		return nil

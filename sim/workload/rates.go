@@ -31,6 +31,17 @@ var usual = []FaultRate{
 	{fault.Usurp, 400_000}, {fault.Buggify, 20_000},
 }
 
+// Usual returns plain settings under the faults that every run had before there was a swarm: a fixed load to measure.
+func Usual() Settings {
+	s := Plain()
+	s.Rates = []FaultRate{
+		{fault.PacketDrop, 800}, {fault.DialRefused, 5_000}, {fault.PacketDelay, 500}, {fault.TornWrite, 100_000},
+		{fault.StoreNotApplied, 30_000}, {fault.StoreApplied, 20_000}, {fault.StoreLate, 10_000},
+		{fault.StoreStorm, 1_000}, {fault.BodyTruncated, 5_000},
+	}
+	return s
+}
+
 // faults are the rates as the simulator takes them.
 func (s *Settings) faults() sim.Faults {
 	var f sim.Faults

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirmq/weir/check"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/sim"
 )
 
@@ -21,9 +22,12 @@ type Result struct {
 	Verdict  *check.Verdict
 	Fired    []sim.FaultCount
 	Faults   []FaultCount
-	Crashes  []string // "place when" of each crash at an I/O call
-	Ends     []string // why the node ended by itself, each time a fault made it
-	Objects  int      // objects put
+	Probes   []probe.Count // of this run, those that were not hit included
+	Fenced   int           // commits refused because their generation was over
+	Audits   int           // looks at the disks
+	Crashes  []string      // "place when" of each crash at an I/O call
+	Ends     []string      // why the node ended by itself, each time a fault made it
+	Objects  int           // objects put
 	Restarts int
 	Settings Settings
 	Plan     *Plan // with Options.Record: the run as a plan that Replay takes

@@ -6,6 +6,7 @@ import (
 	"github.com/weirmq/weir/check"
 	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/node"
 	"github.com/weirmq/weir/sim"
 )
@@ -122,6 +123,7 @@ func newRun(o Options, p *Plan, replay bool) *run {
 // whole is the run with its phases and the verdict.
 func (r *run) whole() *Result {
 	defer r.close()
+	before := probe.Counts()
 	err := r.work()
 	if err == nil {
 		err = r.finish()
@@ -130,7 +132,8 @@ func (r *run) whole() *Result {
 	res := &Result{
 		Seed: r.plan.Seed, Virtual: r.w.Now().Sub(0), Ops: r.ops, Fired: r.w.Fired(), Faults: r.faultCounts(),
 		Crashes: r.crash.list, Objects: r.puts, Restarts: r.restarts, Ends: r.ends, History: &r.history,
-		Settings: *r.settings, Err: err, At: r.w.Now(),
+		Settings: *r.settings, Err: err, At: r.w.Now(), Probes: since(before), Fenced: r.staleCommits,
+		Audits: int(r.audits.n),
 	}
 	if err == nil {
 		res.Verdict = check.Judge(&r.history, r.least())
@@ -150,6 +153,15 @@ func (r *run) whole() *Result {
 	}
 	res.Hash, res.Events = r.w.Hash(), r.w.Events()
 	return res
+}
+
+// since is what was hit of the probes since before.
+func since(before []probe.Count) []probe.Count {
+	list := probe.Counts()
+	for i := range list {
+		list[i].Hits -= before[i].Hits
+	}
+	return list
 }
 
 func (r *run) close() {

@@ -21,11 +21,15 @@ func appendToken(dst []byte, v check.Value, pad int) []byte {
 	dst = append(dst, tokenMagic...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(v))
 	dst = binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[at:], crc32.MakeTable(crc32.Castagnoli)))
-	for i := range pad {
-		dst = append(dst, byte('a'+i%26))
+	for pad > 0 {
+		n := min(pad, len(padding))
+		dst = append(dst, padding[:n]...)
+		pad -= n
 	}
 	return dst
 }
+
+const padding = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
 
 // parseToken returns the value that b begins with.
 func parseToken(b []byte) (check.Value, bool) {
