@@ -164,7 +164,7 @@ func (e *Engine) Drop(id ID) {
 	}
 	delete(e.streams, id)
 	st.gone = true
-	for _, r := range st.ranges {
+	for _, r := range slices.Clone(st.ranges) { // a range with nothing left goes
 		if len(r.entries) > r.find(r.discharged) {
 			probe.Hit(probe.StreamDroppedOwing)
 		}
@@ -303,7 +303,7 @@ func trimsTooFar() bool {
 func (e *Engine) LossAccepted(id ID, epoch Epoch) {
 	e.mu.Lock()
 	if st := e.streams[id]; st != nil {
-		for _, r := range st.ranges {
+		for _, r := range slices.Clone(st.ranges) {
 			if r.epoch == epoch && r.hole != nil && r.discharged >= min(r.hole.From, r.durable) {
 				e.discharge(r, r.end)
 				e.dischargeState(r)

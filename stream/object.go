@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/objectstore"
 )
 
@@ -24,12 +25,16 @@ const tailGuess = 64 << 10
 // index returns the verified index of the object at loc, from the cache if it is there.
 func (e *Engine) index(sc *host.Scope, loc Location) ([]block, error) {
 	e.mu.Lock()
-	blocks, ok := e.indexes.get(loc.Key)
+	cached, ok := e.indexes.get(loc.Key)
 	e.mu.Unlock()
 	if ok {
-		return blocks, nil
+		return cached, nil
 	}
-	blocks, err := e.fetchIndex(sc, loc)
+	var blocks []block
+	err := e.patiently(func() (err error) {
+		blocks, err = e.fetchIndex(sc, loc)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +42,21 @@ func (e *Engine) index(sc *host.Scope, loc Location) ([]block, error) {
 	defer e.mu.Unlock()
 	e.indexes.put(loc.Key, blocks, int64(len(blocks)*indexEntrySize+len(loc.Key)+128))
 	return blocks, nil
+}
+
+// getTries is how often a part of an object is read before what it gave is believed: an answer may be cut short, or
+// have a flipped bit, once.
+const getTries = 3
+
+// patiently calls get again when what it got is damaged.
+func (e *Engine) patiently(get func() error) error {
+	for try := 1; ; try++ {
+		err := get()
+		if try == getTries || !errors.Is(err, ErrDamaged) {
+			return err
+		}
+		probe.Hit(probe.StreamGetAgain)
+	}
 }
 
 func (e *Engine) fetchIndex(sc *host.Scope, loc Location) ([]block, error) {
@@ -88,13 +108,8 @@ func (e *Engine) block(sc *host.Scope, loc Location, b block) ([]byte, error) {
 		return p, nil
 	}
 	p = make([]byte, b.size)
-	if err := e.fetch(sc, loc, b.position, p); err != nil {
+	if err := e.patiently(func() error { return e.fetchBlock(sc, loc, b, p) }); err != nil {
 		return nil, err
-	}
-	if err := checkBlock(p, b); err != nil {
-		d := loc.damage(b.position, "a block is not valid", err)
-		d.ID, d.Epoch, d.From, d.To = b.stream, b.epoch, b.start, b.end
-		return nil, d
 	}
 	p = p[blockHeaderSize : len(p)-crcSize]
 	e.mu.Lock()
@@ -103,6 +118,19 @@ func (e *Engine) block(sc *host.Scope, loc Location, b block) ([]byte, error) {
 		e.blocks.put(key, p, int64(b.size))
 	}
 	return p, nil
+}
+
+// fetchBlock fills p with the block and verifies it.
+func (e *Engine) fetchBlock(sc *host.Scope, loc Location, b block, p []byte) error {
+	if err := e.fetch(sc, loc, b.position, p); err != nil {
+		return err
+	}
+	if err := checkBlock(p, b); err != nil {
+		d := loc.damage(b.position, "a block is not valid", err)
+		d.ID, d.Epoch, d.From, d.To = b.stream, b.epoch, b.start, b.end
+		return d
+	}
+	return nil
 }
 
 // fetch fills dst from the object at loc.

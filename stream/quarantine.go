@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/probe"
@@ -54,7 +55,7 @@ func (e *Engine) Quarantined(id ID, epoch Epoch) {
 	e.mu.Lock()
 	holed := false
 	if st := e.streams[id]; st != nil {
-		for _, r := range st.ranges {
+		for _, r := range slices.Clone(st.ranges) {
 			if r.epoch == epoch && r.hole != nil && r.discharged >= min(r.hole.From, r.durable) {
 				e.discharge(r, r.end)
 				e.dischargeState(r)

@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
@@ -151,6 +152,7 @@ func (e *Engine) run(sc *host.Scope, c *cursor) (*Read, error) {
 			c.rd.Release()
 		}
 	}()
+	until := e.h.Now().Add(readPatience)
 	for moved := 0; ; {
 		before := c.pos
 		more, err := e.step(sc, c)
@@ -162,6 +164,10 @@ func (e *Engine) run(sc *host.Scope, c *cursor) (*Read, error) {
 		if err != nil && err != errCrowded && len(c.rd.Chunks) == 0 {
 			return nil, err
 		}
+		if late := !c.inner && len(c.rd.Chunks) > 0 && e.h.Now() >= until; late && more {
+			probe.Hit(probe.StreamReadCutShort)
+			more = false
+		}
 		if err != nil || !more || c.pos == before {
 			done = true
 			c.shrink(e)
@@ -169,6 +175,10 @@ func (e *Engine) run(sc *host.Scope, c *cursor) (*Read, error) {
 		}
 	}
 }
+
+// readPatience is after how long a read is answered with what it has: a reader of many small objects at a slow store
+// would give up, begin again, and never get past them.
+const readPatience = time.Second
 
 // step adds what one source has at c.pos and reports whether another may have more.
 func (e *Engine) step(sc *host.Scope, c *cursor) (bool, error) {

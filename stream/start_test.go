@@ -46,3 +46,29 @@ func TestOpeningStatesAloneDoNotFillTheLog(t *testing.T) {
 		return r.stop(sc)
 	})
 }
+
+// TestAStreamOfManyRangesIsDropped: ranges with nothing left go while the others are let go.
+func TestAStreamOfManyRangesIsDropped(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 32}, 2)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		require.NoError(r, r.append(sc, r.streams[0], 100, true))
+		return r.e.Flush(sc)
+	})
+	r.m.KillWith(sim.KeepUnsynced)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		x := r.streams[0]
+		for range 3 {
+			require.NoError(r, r.append(sc, x, 100, true))
+			x.s.Close()
+			require.NoError(r, r.reopen(sc, x, x.next))
+		}
+		for r.e.Evict() {
+		}
+		delete(r.cat.streams, 1)
+		r.e.Drop(1)
+		r.streams = r.streams[1:]
+		return r.stop(sc)
+	})
+}

@@ -96,7 +96,7 @@ func (l *Log) commit(f *frame) error {
 			return err
 		}
 	}
-	if err := l.ring.write(f.buf(), f.pos); err != nil {
+	if err := l.ring.write(f.buf(), f.pos); err != nil && !mutant.On(mutant.WriteAfterError) {
 		return err
 	}
 	if mutant.On(mutant.AckBeforeSync) {
@@ -120,9 +120,6 @@ func (l *Log) sync(f *frame) error {
 	}
 	l.pause("wal.pause.before-sync")
 	err := l.ring.w.Sync()
-	if err != nil && mutant.On(mutant.WriteAfterError) {
-		err = l.ring.w.Sync()
-	}
 	if err != nil && !mutant.On(mutant.SyncErrorIgnored) {
 		probe.Hit(probe.WalDiedOfSync)
 		return fmt.Errorf("wal: sync %s up to position %d: %w", l.ring.name, f.after(), err)

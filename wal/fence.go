@@ -84,10 +84,9 @@ func (x *Fence) Check() error {
 		return err
 	}
 	defer x.sem.Release(1)
-	if err := x.read(); err != nil {
+	if same, err := x.read(); err != nil {
 		return fmt.Errorf("wal: read fence word %s: %w", x.name, err)
-	}
-	if string(x.got) == string(x.word[:]) {
+	} else if same {
 		return nil
 	}
 	wal, generation, err := decodeFence(x.got)
@@ -98,13 +97,15 @@ func (x *Fence) Check() error {
 		x.name, generation, wal, x.generation, x.wal)
 }
 
-// read reads the word into got, again if that fails: a passing error is no reason to end a process.
-func (x *Fence) read() error {
+// read reads the word into got and tells whether it is ours, and reads it again if that fails or it is not: a
+// passing error is no reason to end a process.
+func (x *Fence) read() (same bool, err error) {
 	const tries = 5
 	for i := 1; ; i++ {
-		_, err := x.f.ReadAt(x.got, 0)
-		if err == nil || i == tries {
-			return err
+		_, err = x.f.ReadAt(x.got, 0)
+		same = err == nil && string(x.got) == string(x.word[:])
+		if same || i == tries {
+			return same, err
 		}
 		probe.Hit(probe.WalFenceReadAgain)
 	}

@@ -191,13 +191,23 @@ func (l *Log) readSlots(name string) (slots, error) {
 	if err != nil {
 		return slots{}, fmt.Errorf("wal: take memory for superblocks: %w", err)
 	}
+	l.superBuf = both[:BlockSize]
+	var found slots
+	for try := 1; ; try++ {
+		if found, err = l.readBoth(name, both, size); err == nil && !found.doubtful || try == readTries {
+			return found, err
+		}
+	}
+}
+
+// readBoth reads both superblocks into both and chooses one.
+func (l *Log) readBoth(name string, both []byte, size int64) (slots, error) {
 	for slot := range 2 {
 		b := both[slot*BlockSize : (slot+1)*BlockSize]
 		if _, err := l.ring.r.ReadAt(b, slotOffset(slot, size)); err != nil {
 			return slots{}, fmt.Errorf("wal: read superblock %s of %s: %w", slotName(slot), name, err)
 		}
 	}
-	l.superBuf = both[:BlockSize]
 	found, err := chooseSlot(name, both[:BlockSize], both[BlockSize:])
 	if err == nil && fileSize(found.newest.capacity) != size {
 		err = fmt.Errorf("%w: %s has %d bytes, its superblock says %d: %s",

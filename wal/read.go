@@ -89,16 +89,29 @@ func (l *Log) readChunk(buf []byte, frame, pos Position, dst []byte) (int, error
 	if err := l.expectSums(frame, from, want[:span/BlockSize]); err != nil {
 		return 0, err
 	}
-	if err := l.ring.read(buf[:span], from); err != nil {
-		return 0, err
+	for try := 1; ; try++ {
+		if err := l.ring.read(buf[:span], from); err != nil {
+			return 0, err
+		}
+		bad := mismatch(buf[:span], want[:])
+		if bad < 0 || mutant.On(mutant.ReadSkipsCRC) {
+			return copy(dst, buf[skip:span]), nil
+		}
+		if try == readTries {
+			return 0, l.changed(frame, from+Position(bad*BlockSize))
+		}
+		probe.Hit(probe.WalReadAgain)
 	}
-	for i := range span / BlockSize {
-		b := buf[i*BlockSize : (i+1)*BlockSize]
-		if crc32.Checksum(b, castagnoli) != want[i] && !mutant.On(mutant.ReadSkipsCRC) {
-			return 0, l.mismatch(frame, from+Position(i*BlockSize))
+}
+
+// mismatch returns the first block of p that does not have the checksum in want, -1 if all have.
+func mismatch(p []byte, want []uint32) int {
+	for i := range len(p) / BlockSize {
+		if crc32.Checksum(p[i*BlockSize:(i+1)*BlockSize], castagnoli) != want[i] {
+			return i
 		}
 	}
-	return copy(dst, buf[skip:span]), nil
+	return -1
 }
 
 // expectSums copies the checksums of the blocks from pos on, if they are still there.
@@ -121,8 +134,8 @@ func (l *Log) expectSums(frame, pos Position, want []uint32) error {
 	return nil
 }
 
-// mismatch says why the block at pos is not what it was: its space may have been reused meanwhile.
-func (l *Log) mismatch(frame, pos Position) error {
+// changed says why the block at pos is not what it was: its space may have been reused meanwhile.
+func (l *Log) changed(frame, pos Position) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if frame < l.trim.pos {

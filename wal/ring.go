@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/weirmq/weir/host"
@@ -64,11 +65,20 @@ func (r *ring) write(p []byte, pos Position) error {
 	return nil
 }
 
+// readTries is how often a read is made before it is believed that it fails, or that what it gave is what is
+// there: a volume may err once, or give the bytes of another place.
+const readTries = 3
+
 // read fills p from pos.
 func (r *ring) read(p []byte, pos Position) error {
 	for len(p) > 0 {
 		n := r.run(pos, len(p))
-		if _, err := r.r.ReadAt(p[:n], r.offset(pos)); err != nil {
+		_, err := r.r.ReadAt(p[:n], r.offset(pos))
+		for i := 1; i < readTries && errors.Is(err, host.ErrIO); i++ {
+			probe.Hit(probe.WalReadAgain)
+			_, err = r.r.ReadAt(p[:n], r.offset(pos))
+		}
+		if err != nil {
 			return fmt.Errorf("wal: read %s at position %d: %w", r.name, pos, err)
 		}
 		p, pos = p[n:], pos+Position(n)

@@ -73,15 +73,18 @@ func (s *scanner) run() error {
 			s.accept(&o)
 			continue
 		}
-		later, err := s.search()
+		if again, err := s.lookAgain(); err != nil {
+			return err
+		} else if again {
+			continue
+		}
+		later, err := s.searchBehind()
 		if err != nil {
 			return err
 		}
-		if o.buf != nil { // the search may have moved the window, and a repair is only in it
-			s.n = 0
-			if o, err = s.look(); err != nil {
-				return err
-			}
+		s.n = 0 // the search may have moved the window, and a repair is only in it
+		if o, err = s.look(); err != nil {
+			return err
 		}
 		if o.header == headerOther && s.dirty {
 			o.header = headerRemains
@@ -117,6 +120,23 @@ func (s *scanner) run() error {
 				o.header, o.body, e)
 		}
 	}
+}
+
+// lookAgain reads what is at s.pos once more before anything is dropped for it, and reports whether it is a frame
+// of the log after all.
+func (s *scanner) lookAgain() (bool, error) {
+	for range readTries - 1 {
+		s.n = 0
+		o, err := s.look()
+		if err != nil {
+			return false, err
+		}
+		if decisions[o.header][o.body][evidenceNone] == verdictAccept {
+			probe.Hit(probe.WalReadAgain)
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // look classifies what is at s.pos.
@@ -358,6 +378,17 @@ func (s *scanner) poisonSums(from, to Position) {
 	for pos := from; pos < to; pos += BlockSize {
 		s.sums[pos%capacity/BlockSize] = ^zero
 	}
+}
+
+// searchBehind is search, once more if it met what looks like the remains of a frame.
+func (s *scanner) searchBehind() (later Position, err error) {
+	for range readTries {
+		if later, err = s.search(); err != nil || later != 0 || !s.dirty {
+			return later, err
+		}
+		s.n = 0
+	}
+	return later, nil
 }
 
 // search looks behind s.pos for the next valid header, over one maximal frame or up to what is known

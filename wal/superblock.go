@@ -142,6 +142,7 @@ type slots struct {
 	newest   superblock
 	at       int // slot of newest: 0 first, 1 last
 	warnings []string
+	doubtful bool // one slot is not what it must be: it may have been read wrong
 }
 
 // chooseSlot picks the superblock to believe of the two blocks a (first) and b (last).
@@ -170,6 +171,7 @@ func chooseSlot(name string, a, b []byte) (slots, error) {
 		}
 		out := slots{newest: sb[i], at: i}
 		if sb[i].seq > 1 {
+			out.doubtful = true
 			probe.Hit(probe.WalOneSlotServes)
 		}
 		if bad := 1 - i; st[bad] == slotBad {

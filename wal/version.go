@@ -25,7 +25,7 @@ func CheckVersion(vol host.Volume, name string) error {
 	block := make([]byte, BlockSize)
 	for slot := range 2 {
 		if _, err := f.ReadAt(block, slotOffset(slot, size)); err != nil {
-			return fmt.Errorf("wal: read superblock %s of %s: %w", slotName(slot), name, err)
+			continue // Open reads it again, and judges
 		}
 		if _, st, why := decodeSuperblock(block); st == slotNewer {
 			return newerError(name, slot, why)

@@ -89,7 +89,7 @@ func All() []Bug {
 		{ChainIgnored, "wal", "rule 12", "a frame follows another whatever its chain, position and epoch say"},
 		{AckOutOfOrder, "wal", "rule 13", "a frame is answered before the one before it"},
 		{ReuseOnOneSlot, "wal", "rule 14", "space is reused when one superblock slot frees it"},
-		{WriteAfterError, "wal", "rule 15", "the WAL goes on after its first failed sync: it is tried again"},
+		{WriteAfterError, "wal", "rule 15", "the WAL goes on after its first failed write"},
 		{EvidenceIgnored, "wal", "rule 16", "a scan that ends below what is known to be durable is taken for whole"},
 		{DamageIsTear, "wal", "rule 17", "a damaged frame is dropped as if it had been torn"},
 		{UseBeforeSync, "wal", "rule 18", "what a scan read is used before it is synced"},

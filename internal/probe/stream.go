@@ -24,9 +24,11 @@ var (
 
 	// Reads.
 	StreamReadMoved     = define("stream.read meets an entry that just left the log")
+	StreamReadCutShort  = define("stream.read answered with what it had so far")
 	StreamReadCrowded   = define("stream.strict read finds no memory")
 	StreamReadOneByOne  = define("stream.joined read of the log fails")
 	StreamReadOverGap   = define("stream.read skips an accepted gap")
+	StreamGetAgain      = define("stream.part of an object read again")
 	StreamLogReadAgain  = define("stream.read of the log repeated")
 	StreamStateOlder    = define("stream.state comes from before the newest one")
 	StreamStateMoved    = define("stream.state moves while it is rebuilt")

@@ -39,7 +39,8 @@ var (
 	WalFenceReadAgain   = define("wal.fence word read again")
 	WalAbandoned        = define("wal.ended without a close")
 
-	// Reads by position.
+	// Reads.
+	WalReadAgain   = define("wal.ring read again")
 	WalReadTrimmed = define("wal.read of a trimmed position")
 	WalReadDamaged = define("wal.read found a changed block")
 )
