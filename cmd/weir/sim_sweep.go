@@ -78,7 +78,10 @@ func interruptible(cmd *cobra.Command) (context.Context, func()) {
 
 // commandLine is how this command was called, as a person would type it.
 func commandLine() string {
-	args := []string{"weir"}
+	args := []string{os.Args[0]}
+	if filepath.IsAbs(args[0]) {
+		args[0] = filepath.Base(args[0])
+	}
 	for _, a := range os.Args[1:] {
 		if strings.ContainsAny(a, " \t'\"$") {
 			a = "'" + a + "'"

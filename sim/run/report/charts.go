@@ -67,13 +67,13 @@ func histogram[N int | uint64 | float64](what, unit string, values []N) template
 		tally[min(bins-1, int((float64(v)-low)/(high-low)*bins))]++
 	}
 	most := slices.Max(tally[:])
-	const left, bottom, top = 40.0, 28.0, 22.0
+	const left, right, bottom, top = 40.0, 30.0, 28.0, 22.0
 	d := draw(histogramWidth, histogramHeight, what)
 	d.text("title", "start", 0, 13, what)
-	wide, tall := (histogramWidth-left-12)/bins, histogramHeight-bottom-top
+	wide, tall := (histogramWidth-left-right)/bins, histogramHeight-bottom-top
 	for _, share := range []int{most, most / 2} {
 		y := top + tall*(1-float64(share)/float64(most))
-		d.line("grid", left, y, histogramWidth-12, y, "")
+		d.line("grid", left, y, histogramWidth-right, y, "")
 		d.text("tick", "end", left-5, y+4, count(share))
 	}
 	width := (high - low) / bins
@@ -83,11 +83,11 @@ func histogram[N int | uint64 | float64](what, unit string, values []N) template
 		d.rect("bar", left+wide*float64(i)+1, top+tall-h, wide-2, h,
 			count(n)+" seeds from "+short(from)+" to "+short(from+width)+" "+unit)
 	}
-	d.line("axis", left, top+tall, histogramWidth-12, top+tall, "")
+	d.line("axis", left, top+tall, histogramWidth-right, top+tall, "")
 	for i := 0; i <= bins; i += bins / 4 {
 		d.text("tick", "middle", left+wide*float64(i), histogramHeight-12, short(low+width*float64(i)))
 	}
-	d.text("tick", "end", histogramWidth-12, histogramHeight-1, unit)
+	d.text("tick", "end", histogramWidth-right, histogramHeight-1, unit)
 	return d.done()
 }
 
