@@ -31,7 +31,8 @@ import (
 
 const (
 	fetchWaitMax  = 5 * time.Minute
-	fetchBytesMax = 64 << 20 // of one answer, whatever the client asks for
+	gatherMax     = time.Second // about how long an answer that has something is added to
+	fetchBytesMax = 64 << 20    // of one answer, whatever the client asks for
 	readCommitted = 1
 )
 
@@ -49,8 +50,9 @@ type fetchCall struct {
 	records [][]byte // of all partitions, in the order of the answer
 	lent    [][]byte // buffers that records were copied to
 	bytes   int
-	crowded bool // copy what is read: answers hold too many slabs
-	failed  bool // a partition has an error: answer at once
+	late    host.Time // from then on no partition is read any more if there is something
+	crowded bool      // copy what is read: answers hold too many slabs
+	failed  bool      // a partition has an error: answer at once
 	version int16
 }
 
@@ -163,7 +165,7 @@ func (f *fetchCall) reserve() []fetchedPart {
 // gather reads every requested partition and lays the answer out anew.
 func (f *fetchCall) gather(sc *host.Scope) error {
 	parts := f.reserve()
-	f.topics = f.topics[:0]
+	f.topics, f.late = f.topics[:0], f.b.h.Now().Add(gatherMax)
 	f.parts, f.bytes, f.failed = f.parts[:0], 0, false
 	budget := min(int(f.req.MaxBytes), fetchBytesMax)
 	if budget <= 0 {
@@ -217,7 +219,7 @@ func (f *fetchCall) fetchPart(sc *host.Scope, t *topic, code Code, want *kmsg.Fe
 	if f.req.IsolationLevel == readCommitted {
 		limit = out.lastStable
 	}
-	if want.FetchOffset >= limit || budget <= 0 && f.bytes > 0 {
+	if want.FetchOffset >= limit || (budget <= 0 || f.b.h.Now() >= f.late) && f.bytes > 0 {
 		return nil
 	}
 	read, err := p.stream.Read(sc, want.FetchOffset, limit, min(int(want.PartitionMaxBytes), budget), f.bytes > 0)
