@@ -228,14 +228,19 @@ func (d *stateDraft) Place(dst []byte, at wal.Extent) (wal.Entry, error) {
 func (d *stateDraft) Durable(err error) {
 	e := d.e
 	e.mu.Lock()
+	less := false
 	if err == nil {
 		d.r.stated = true
+		less = e.letGoBelow(d.r.st)
 		e.wake()
 	} else {
 		e.die(err)
 		e.dischargeState(d.r)
 	}
 	e.mu.Unlock()
+	if less {
+		e.trim()
+	}
 	d.done.Complete(struct{}{}, err)
 }
 
@@ -262,8 +267,12 @@ func (s *Stream) Trim(sc *host.Scope, offset int64) error {
 		return fmt.Errorf("stream: trim stream %d to offset %d: %w", s.r.st.id, offset, err)
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	s.r.st.logStart = max(s.r.st.logStart, start)
+	less := e.letGoBelow(s.r.st)
+	e.mu.Unlock()
+	if less {
+		e.trim()
+	}
 	return nil
 }
 

@@ -196,6 +196,30 @@ func (e *Engine) dischargeState(r *rangeLog) {
 	}
 }
 
+// letGoBelow discharges the ranges of st that lie below its log start offset: metadata has let go of them and of
+// their checkpoints. One that a later range has not taken its opening state from is still needed for that. It
+// reports whether the log owes less now. The caller holds e.mu.
+func (e *Engine) letGoBelow(st *streamLog) bool {
+	needed := len(st.ranges) - 1
+	for needed >= 0 && !st.ranges[needed].stated {
+		needed--
+	}
+	n := 0
+	for _, r := range slices.Clone(st.ranges[:max(needed, 0)]) {
+		if r.closed && r.end <= st.logStart && r.durable == r.end && r.hole == nil && r.owing {
+			e.discharge(r, r.end)
+			e.dischargeState(r)
+			n++
+		}
+	}
+	if n > 0 {
+		probe.Hit(probe.StreamRangeBelowStart)
+		e.recount()
+		st.prune()
+	}
+	return n > 0
+}
+
 // unload takes entries of r off the frames that carry them.
 func (e *Engine) unload(r *rangeLog, entries []entry) {
 	for i := 0; i < len(entries); {

@@ -230,6 +230,10 @@ func (s *scan) finish(damage []wal.Damage) {
 		s.r.end = s.info.LogStart // the log start offset was at most the end when it was set
 		s.r.durable = s.r.end
 	}
+	if s.info.End != Open && s.r.end < min(s.info.End, s.info.LogStart) {
+		s.r.end = min(s.info.End, s.info.LogStart) // what lies below it is gone, and nothing is owed
+		s.r.durable = s.r.end
+	}
 	known := s.info.End != Open && s.r.end >= s.info.End
 	if s.info.End != Open && !known {
 		s.puncture(s.r.end, s.info.End, fmt.Sprintf("the log ends before the sealed end %d", s.info.End))

@@ -72,3 +72,35 @@ func TestAStreamOfManyRangesIsDropped(t *testing.T) {
 		return r.stop(sc)
 	})
 }
+
+// TestARangeBelowTheLogStartOffsetIsOwedByNobody: metadata has let go of it and of its checkpoints, so nothing of
+// it is uploaded and it pins the log no more, once a later range has a state of its own.
+func TestARangeBelowTheLogStartOffsetIsOwedByNobody(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 33}, 2)
+	r.cfg.UploadAge = 1 << 50
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		x := r.streams[0]
+		for range 5 {
+			require.NoError(r, r.append(sc, x, 6000, true))
+		}
+		before, committed := x.next, r.cat.streams[1].last().committed
+		x.s.Close()
+		require.NoError(r, r.reopen(sc, x, x.next))
+		require.NoError(r, r.append(sc, x, 6000, true))
+		closed := r.cat.streams[1].ranges[len(r.cat.streams[1].ranges)-2]
+		require.NoError(r, x.s.Trim(sc, before))
+		x.start = before
+		require.NoError(r, r.e.Flush(sc))
+		require.Equal(r, committed, closed.committed, "it is not uploaded")
+		require.Equal(r, r.log.Durable(), r.log.Trimmed())
+		return nil
+	})
+	r.m.KillWith(sim.KeepUnsynced)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		require.NoError(r, r.e.Flush(sc), "and is no hole at the next start")
+		require.NoError(r, r.verify(sc))
+		return r.stop(sc)
+	})
+}

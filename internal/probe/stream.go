@@ -40,6 +40,7 @@ var (
 	StreamHoleUntold      = define("stream.hole that metadata does not take")
 	StreamQuarantined     = define("stream.hole quarantined")
 	StreamBeyondSeal      = define("stream.recovery drops entries beyond a sealed end")
+	StreamRangeBelowStart = define("stream.range below the log start offset let go")
 	StreamEndIsLogStart   = define("stream.recovery ends below the log start offset")
 	StreamStateDischarged = define("stream.recovery finds a discharged opening state")
 )
