@@ -104,7 +104,12 @@ func (b *Broker) Start(sc *host.Scope) error {
 		return fmt.Errorf("listen for Kafka clients on %s: %w; is another server running? (--listen)", b.cfg.Listen, err)
 	}
 	b.listener = l
+	b.work.Go("broker.watch", b.watch)
 	if err := b.start(); err != nil {
+		if b.failed.Done() {
+			_, why := b.failed.Wait(nil, 0)
+			err = fmt.Errorf("%w: %w", why, err)
+		}
 		b.cancel()
 		b.listener.Close()
 		return err

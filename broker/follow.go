@@ -3,10 +3,12 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/stream"
 )
@@ -18,10 +20,7 @@ func (b *Broker) follow(sc *host.Scope) error {
 	for {
 		index, err := b.meta.Wait(sc, seen, 0)
 		if err != nil {
-			if sc.Err() == nil { // the controller is dead: nothing could be committed or opened any more
-				b.fail(fmt.Errorf("follow the metadata: %w", err))
-			}
-			return nil
+			return nil // watch sees it too
 		}
 		if err := b.followOnce(sc, index); err != nil {
 			if sc.Err() == nil {
@@ -30,6 +29,25 @@ func (b *Broker) follow(sc *host.Scope) error {
 			return nil
 		}
 		seen = index
+	}
+}
+
+// watch ends the broker when the controller has died: nothing could be committed or opened any more. It is a task of
+// its own because the follow task may be waiting for room in the WAL, which only commits make.
+func (b *Broker) watch(sc *host.Scope) error {
+	for {
+		_, err := b.meta.Wait(sc, math.MaxUint64, 0)
+		switch {
+		case err == nil:
+			continue
+		case sc.Err() == nil:
+			probe.Hit(probe.BrokerControllerDied)
+			b.fail(fmt.Errorf("follow the metadata: %w", err))
+			if b.appliedIndex() == 0 {
+				b.cancel() // the start may wait for that room
+			}
+		}
+		return nil
 	}
 }
 

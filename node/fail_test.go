@@ -2,7 +2,9 @@ package node_test
 
 import (
 	"io"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -47,4 +49,55 @@ func TestABrokerThatEndsByItselfSaysSoAndClosesItsConnections(t *testing.T) {
 			require.NoError(t, r.stop())
 		})
 	}
+}
+
+// With a full ring the task that follows the metadata may wait for room that only commits make: the death of the
+// controller must be seen nevertheless.
+func TestABrokerWhoseControllerDiesWhileTheRingIsFullEnds(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 11})
+	require.NoError(t, r.boot())
+	r.client(func(c *client) error {
+		if err := c.createTopic(testTopic, 1); err != nil {
+			return err
+		}
+		if err := c.createTopic("doomed", 1); err != nil {
+			return err
+		}
+		if err := c.coordinator("g"); err != nil {
+			return err
+		}
+		r.w.Block("weir", sim.StoreNode)
+		for _, size := range []int{100 << 10, 1} {
+			value := strings.Repeat("x", size)
+			for _, err := c.produce(0, value); err == nil; _, err = c.produce(0, value) {
+			}
+		}
+		waits, deletes := &client{h: c.h, sc: c.sc}, &client{h: c.h, sc: c.sc}
+		defer waits.close()
+		defer deletes.close()
+		if err := waits.send(commitRequest("g", testTopic, 1)); err != nil {
+			return err
+		}
+		del := kmsg.NewPtrDeleteTopicsRequest()
+		del.SetVersion(5)
+		del.TopicNames = []string{"doomed"}
+		if err := deletes.send(del); err != nil { // it waits for the commit
+			return err
+		}
+		if err := c.h.Sleep(c.sc, time.Second); err != nil {
+			return err
+		}
+		require.NoError(t, r.ended)
+		r.m.SetFaults(&sim.Faults{SyncError: sim.Always})
+		other := &client{h: c.h, sc: c.sc}
+		defer other.close()
+		return other.send(createRequest("another", 1))
+	})
+	require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(10*time.Second)))
+	require.ErrorContains(t, r.ended, "follow the metadata")
+	r.w.Heal()
+	r.m.SetFaults(&sim.Faults{})
+	r.m.KillWith(sim.LoseUnsynced)
+	require.NoError(t, r.boot())
+	require.NoError(t, r.stop())
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/weirmq/weir/sim"
 )
 
-// commit commits an offset of a topic's partition 0 outside group management and returns the answer's code.
-func (c *client) commit(group, topic string, offset int64) (int16, error) {
+// commitRequest commits an offset of a topic's partition 0 outside group management.
+func commitRequest(group, topic string, offset int64) *kmsg.OffsetCommitRequest {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.SetVersion(8)
 	req.Group, req.Generation = group, -1
@@ -22,7 +22,12 @@ func (c *client) commit(group, topic string, offset int64) (int16, error) {
 	rp.Offset = offset
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
-	resp, err := c.do(req)
+	return req
+}
+
+// commit sends such a request and returns the answer's code.
+func (c *client) commit(group, topic string, offset int64) (int16, error) {
+	resp, err := c.do(commitRequest(group, topic, offset))
 	if err != nil {
 		return 0, err
 	}

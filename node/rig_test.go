@@ -166,16 +166,20 @@ func (c *client) do(req kmsg.Request) (kmsg.Response, error) {
 
 // createTopic creates a topic.
 func (c *client) createTopic(name string, partitions int32) error {
+	resp, err := c.do(createRequest(name, partitions))
+	if err != nil {
+		return err
+	}
+	return answered(resp.(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode)
+}
+
+func createRequest(name string, partitions int32) *kmsg.CreateTopicsRequest {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(5)
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, -1
 	req.Topics = append(req.Topics, t)
-	resp, err := c.do(req)
-	if err != nil {
-		return err
-	}
-	return answered(resp.(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode)
+	return req
 }
 
 func (c *client) deleteTopic(name string) error {

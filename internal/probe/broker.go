@@ -29,6 +29,7 @@ var (
 	BrokerBootHole            = define("broker.a start found a hole")
 	BrokerPartBroken          = define("broker.a partition could not be opened")
 	BrokerRescued             = define("broker.a dead WAL's records were uploaded from memory")
+	BrokerControllerDied      = define("broker.the controller died under it")
 	BrokerDiedStarting        = define("broker.the WAL died during the start")
 	BrokerStopGaveUp          = define("broker.a stop left records in the WAL")
 	BrokerGroupStopped        = define("broker.a coordinator stopped with requests waiting")
