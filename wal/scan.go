@@ -86,6 +86,10 @@ func (s *scanner) run() error {
 		if o, err = s.look(); err != nil {
 			return err
 		}
+		if decisions[o.header][o.body][evidenceNone] == verdictAccept {
+			s.accept(&o) // it was read wrong until now
+			continue
+		}
 		if o.header == headerOther && s.dirty {
 			o.header = headerRemains
 		}
