@@ -84,11 +84,11 @@ func (c *conn) enqueue(call *call) error {
 		c.started = true
 		c.b.h.Go(c.b.root, "broker.respond", func(sc *host.Scope) { c.respond() })
 	}
-	if c.answers.Len() >= answersMax/2 {
+	if !c.answers.TryPush(call) {
+		if err := c.answers.Push(c.sc, call); err != nil {
+			return err
+		}
 		probe.Hit(probe.BrokerAnswersFull)
-	}
-	if err := c.answers.Push(c.sc, call); err != nil {
-		return err
 	}
 	c.wake()
 	return nil

@@ -74,16 +74,23 @@ var errStillDeleting = errors.New("broker: the topic's name is not free yet")
 // there is none.
 func (b *Broker) proposeTopic(sc *host.Scope, cmd *metadatapb.CreateTopic) (*metadatapb.Result, error) {
 	until := b.h.Now().Add(applyWait)
+	vanished := false // whose name it is was gone when it was looked up
 	for {
 		res, err := b.meta.Propose(sc, metadata.NewCommand(cmd))
 		if err != nil || res.GetRefusal() != metadatapb.Refusal_REFUSAL_TOPIC_EXISTS {
 			return res, err
 		}
 		var t metadata.Topic
-		b.meta.Read(func(s *metadata.State) { t, _ = s.TopicByName(cmd.GetName()) })
+		known := false
+		b.meta.Read(func(s *metadata.State) { t, known = s.TopicByName(cmd.GetName()) })
+		if !known && !vanished {
+			vanished = true // deleted between the refusal and the look; or a name that collides, which stays
+			continue
+		}
 		if !t.Deleting {
 			return res, nil
 		}
+		vanished = false
 		probe.Hit(probe.BrokerNameTaken)
 		if b.h.Now() >= until || b.awaitGone(sc, t.ID) != nil {
 			return nil, errStillDeleting
