@@ -280,3 +280,12 @@ func TestAnObjectTooLargeForOneRequestIsRefused(t *testing.T) {
 	err := s.Put(nil, "k", &watched{size: s3store.MaxSize + 1})
 	require.ErrorIs(t, err, objectstore.ErrTerminal)
 }
+
+// TestABucketNameThatNoServerTakesIsRefusedAtOnce: a start does not try it again for ten seconds.
+func TestABucketNameThatNoServerTakesIsRefusedAtOnce(t *testing.T) {
+	for _, name := range []string{"b", "Two Words", strings.Repeat("x", 64), "../up"} {
+		_, err := s3store.New(objectstore.S3Config{Bucket: name, Endpoint: "127.0.0.1:1"})
+		require.ErrorIs(t, err, objectstore.ErrTerminal, name)
+		require.ErrorContains(t, err, "correct bucket", name)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/objectstore"
@@ -34,6 +35,9 @@ var _ objectstore.Store = (*Store)(nil)
 // New returns a store in the bucket that cfg names. It makes no request: use objectstore.Probe to learn
 // whether the bucket can be used. The caller ends it with Close.
 func New(cfg objectstore.S3Config) (*Store, error) {
+	if err := s3utils.CheckValidBucketName(cfg.Bucket); err != nil {
+		return nil, objectstore.Terminal(fmt.Errorf("use s3 bucket %q: %w; correct bucket", cfg.Bucket, err))
+	}
 	lookup := minio.BucketLookupAuto
 	switch cfg.Lookup {
 	case "path":
