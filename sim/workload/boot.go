@@ -40,7 +40,7 @@ func (r *run) boot() {
 		if err == nil || errors.Is(err, host.ErrKilled) || errors.Is(err, host.ErrCancelled) {
 			return
 		}
-		if !errors.Is(err, errStoreOut) && r.excuses == 0 {
+		if !errors.Is(err, errStoreOut) && r.excuses == 0 && !r.damaged {
 			r.fail(oracleEnded, "the node ended by itself, and no fault of this run ends it: %w", err)
 			return
 		}

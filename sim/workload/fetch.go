@@ -45,6 +45,9 @@ func (a *actor) fetch(sc *host.Scope, o *Op) {
 	}
 	op.Records = records
 	op.HighWatermark, op.LastStable, op.LogStart = part.HighWatermark, part.LastStableOffset, part.LogStartOffset
+	if a.r.damaged { // a partition that is offline from an offset on says so by its marks too
+		op.HighWatermark, op.LastStable, op.LogStart = check.NoMark, check.NoMark, check.NoMark
+	}
 	a.positions[o.Partition] = next
 	a.record(op, check.OK)
 }

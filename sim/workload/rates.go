@@ -1,6 +1,8 @@
 package workload
 
 import (
+	"slices"
+
 	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/sim"
 )
@@ -14,7 +16,7 @@ type FaultRate struct {
 // usual are the rates of the faults that strike at opportunities: such that one that is on fires between about once
 // and a few dozen times in a run, and work gets done. A seed turns about half of them off and bends the others.
 var usual = []FaultRate{
-	{fault.TornWrite, 300_000}, {fault.LostWrites, 200_000}, {fault.MisdirectRead, 100},
+	{fault.TornWrite, 300_000}, {fault.LostWrites, 200_000}, {fault.MisdirectRead, 100}, {fault.BitRot, 2000},
 	{fault.ReadError, 60}, {fault.WriteError, 60}, {fault.DirError, 4_000}, {fault.SyncError, 150},
 	{fault.NoSpace, 40}, {fault.ShortWrite, 100}, {fault.ShortRead, 100}, {fault.DiskSlow, 200}, {fault.DiskStall, 15},
 
@@ -45,7 +47,11 @@ func Usual() Settings {
 // faults are the rates as the simulator takes them.
 func (s *Settings) faults() sim.Faults {
 	var f sim.Faults
-	for _, r := range s.Rates {
+	rates := s.Rates
+	if s.Beyond != nil {
+		rates = append(slices.Clone(rates), s.Beyond.Rates...)
+	}
+	for _, r := range rates {
 		if field := f.Of(r.Kind); field != nil {
 			*field = r.Rate
 		}
@@ -67,6 +73,10 @@ func ends(kind fault.Kind) bool {
 // onFault is called with each fault that is carried out.
 func (r *run) onFault(s fault.Step) {
 	r.faults = append(r.faults, s)
+	if s.Kind.Info().Promise == fault.Beyond && r.settings.Beyond != nil {
+		r.damaged = true
+		r.said = append(r.said, "damage: "+s.String())
+	}
 	if ends(s.Kind) {
 		r.excuses++
 	}

@@ -25,6 +25,8 @@ type Result struct {
 	Probes   []probe.Count // of this run, those that were not hit included
 	Fenced   int           // commits refused because their generation was over
 	Audits   int           // looks at the disks
+	Beyond   bool          // more damage was done than weir promises to survive
+	Said     []string      // … and this is what was damaged, and what weir said
 	Crashes  []string      // "place when" of each crash at an I/O call
 	Ends     []string      // why the node ended by itself, each time a fault made it
 	Objects  int           // objects put

@@ -42,6 +42,8 @@ type run struct {
 	ends         []string
 	usurped      host.Time // the WAL was taken over from this incarnation; 0 = not
 	ahead        bool      // the fence word is ahead of metadata, until the next start
+	damaged      bool      // the only copy of something was spoilt
+	said         []string  // what weir said to that, and what was spoilt
 	ops          int       // operations carried out
 	staleCommits int       // refused because their generation was over
 	puts         int
@@ -98,7 +100,7 @@ func newRun(o Options, p *Plan, replay bool) *run {
 	cfg := sim.Config{
 		Seed: p.Seed, Log: o.Log, Sites: o.Sites, ForbidGoroutines: true, Watch: o.Watch,
 		Limit: host.Time(15 * time.Minute), Disk: s.Disk, Net: s.Net, Store: s.Store,
-		Usurp: r.usurp, Repeat: r.repeats, Spare: func(string, string, int64, int64) bool { return false },
+		Usurp: r.usurp, Repeat: r.repeats, Spare: r.spare,
 	}
 	if replay {
 		cfg.Plan = p.Faults
@@ -126,14 +128,20 @@ func (r *run) whole() *Result {
 	before := probe.Counts()
 	err := r.work()
 	if err == nil {
-		err = r.finish()
+		if r.damaged {
+			err = r.finishBeyond()
+		} else {
+			err = r.finish()
+		}
 	}
-	r.history.DurableAt = r.durable.list()
+	if !r.damaged { // a write that goes astray is durable elsewhere
+		r.history.DurableAt = r.durable.list()
+	}
 	res := &Result{
 		Seed: r.plan.Seed, Virtual: r.w.Now().Sub(0), Ops: r.ops, Fired: r.w.Fired(), Faults: r.faultCounts(),
 		Crashes: r.crash.list, Objects: r.puts, Restarts: r.restarts, Ends: r.ends, History: &r.history,
 		Settings: *r.settings, Err: err, At: r.w.Now(), Probes: since(before), Fenced: r.staleCommits,
-		Audits: int(r.audits.n),
+		Audits: int(r.audits.n), Beyond: r.damaged, Said: r.said,
 	}
 	if err == nil {
 		res.Verdict = check.Judge(&r.history, r.least())
@@ -171,10 +179,10 @@ func (r *run) close() {
 
 // least is what a run must have exercised to prove anything.
 func (r *run) least() check.Counts {
-	if r.settings.Duration < 10*time.Second || r.replay {
+	if r.settings.Duration < 10*time.Second || r.replay || r.damaged {
 		return check.Counts{} // too short, or cut short, to demand anything of each run
 	}
-	return check.Counts{Acked: 150, AckedRecords: 150, Fetches: 50, ReadRecords: 50, ListEnds: 5, FinalRecords: 150,
+	return check.Counts{Acked: 150, AckedRecords: 150, Fetches: 10, ReadRecords: 10, ListEnds: 1, FinalRecords: 150,
 		Linearized: 150}
 }
 
@@ -186,6 +194,9 @@ func (r *run) work() error {
 	}
 	r.began = r.w.Now()
 	r.audits.plan()
+	if b := r.settings.Beyond; b != nil && b.At > 0 {
+		r.w.After(b.At, r.damageObject)
+	}
 	r.start()
 	if err := r.w.RunUntil(r.began.Add(r.settings.Duration)); err != nil {
 		return err

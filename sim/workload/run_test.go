@@ -44,3 +44,25 @@ func TestAnUnshrunkPlanIsItsSeed(t *testing.T) {
 		require.Equal(t, first.Hash, second.Hash, "seed %d, %d faults", seed, len(first.Plan.Faults))
 	}
 }
+
+// TestEverySeedIsAnotherRun draws settings and wants them to differ in what a swarm varies, and to come back from JSON.
+func TestEverySeedIsAnotherRun(t *testing.T) {
+	slabs, clients, rates, beyond := map[int]bool{}, map[int]bool{}, map[int]bool{}, 0
+	for seed := range uint64(300) {
+		s := workload.Draw(seed)
+		slabs[s.Node.SlabBytes], clients[len(s.Clients)], rates[len(s.Rates)] = true, true, true
+		if s.Beyond != nil {
+			beyond++
+		}
+		p := workload.Plan{Format: 1, Seed: seed, Settings: s}
+		text, err := p.Marshal()
+		require.NoError(t, err)
+		back, err := workload.ParsePlan(text)
+		require.NoError(t, err)
+		require.Equal(t, p, back)
+	}
+	require.Greater(t, len(slabs), 3)
+	require.Greater(t, len(clients), 8)
+	require.Greater(t, len(rates), 20)
+	require.True(t, 10 < beyond && beyond < 50, "%d", beyond)
+}

@@ -23,6 +23,7 @@ type Settings struct {
 	Nemesis fault.Plan      `json:"nemesis"` // what goes wrong at a time, in a run that is no replay
 	Freeze  Freeze          `json:"freeze,omitempty"`
 	Tiny    bool            `json:"tiny,omitempty"` // some buffer is of the smallest size
+	Beyond  *BeyondSettings `json:"beyond,omitempty"`
 }
 
 // Freeze is the trouble that the far clients stay in when the core is healed.

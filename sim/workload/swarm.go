@@ -22,6 +22,9 @@ func Draw(seed uint64) Settings {
 	s.Nemesis = drawNemesis(stream(seed, "nemesis", 0), s.Duration)
 	s.Crash = CrashSettings{Count: rng.IntN(5), Recovery: rng.IntN(4), Loop: rng.IntN(8)}
 	s.Freeze = pick(rng, "", "", FreezePaused, FreezeCut, FreezeDeaf, FreezeMute)
+	if rng.IntN(12) == 0 {
+		s.Beyond = drawBeyond(rng, s.Duration)
+	}
 	return s
 }
 

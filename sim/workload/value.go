@@ -29,7 +29,7 @@ func appendToken(dst []byte, v check.Value, pad int) []byte {
 	return dst
 }
 
-const padding = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
+const padding = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
 
 // parseToken returns the value that b begins with.
 func parseToken(b []byte) (check.Value, bool) {
