@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -87,8 +86,7 @@ func (n *Node) start(sc *host.Scope) error {
 	}
 	cfg := n.cfg.broker()
 	cfg.NodeID, cfg.Disk, cfg.Slabs = n.identity.Node, n.identity.Disk, slabs
-	retrying := objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: cmp.Or(n.cfg.StoreCall, storeCall)})
-	n.broker = broker.New(n.h, cfg, n.controller, retrying)
+	n.broker = broker.New(n.h, cfg, n.controller, n.patient())
 	return n.broker.Start(sc)
 }
 
@@ -169,6 +167,24 @@ func (n *Node) openStore(sc *host.Scope) (*objectstore.Metered, error) {
 	}
 	return objectstore.WithMeter(n.h, inner), nil
 }
+
+// patient returns the store with retries.
+func (n *Node) patient() objectstore.Store {
+	all := objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: storeCall})
+	if n.cfg.StorePut == 0 || n.cfg.StorePut == storeCall {
+		return all
+	}
+	return putter{all, objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: n.cfg.StorePut})}
+}
+
+// putter is a store whose puts are another's.
+type putter struct {
+	objectstore.Store
+	puts objectstore.Store
+}
+
+// Put implements objectstore.Store.
+func (p putter) Put(sc *host.Scope, key string, body objectstore.Body) error { return p.puts.Put(sc, key, body) }
 
 // Stop drains the node: requests in work are answered, everything is uploaded, the logs get their clean
 // marks. It takes seconds; after an error the next start recovers what stayed in the WAL.
