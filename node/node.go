@@ -184,7 +184,9 @@ type putter struct {
 }
 
 // Put implements objectstore.Store.
-func (p putter) Put(sc *host.Scope, key string, body objectstore.Body) error { return p.puts.Put(sc, key, body) }
+func (p putter) Put(sc *host.Scope, key string, body objectstore.Body) error {
+	return p.puts.Put(sc, key, body)
+}
 
 // Stop drains the node: requests in work are answered, everything is uploaded, the logs get their clean
 // marks. It takes seconds; after an error the next start recovers what stayed in the WAL.
