@@ -53,12 +53,11 @@ func (x *Fence) write(vol host.Volume) error {
 		return fmt.Errorf("wal: size of fence word %s: %w", x.name, err)
 	}
 	if size >= fenceSize {
-		if _, err := x.f.ReadAt(x.got, 0); err != nil {
-			return fmt.Errorf("wal: read fence word %s: %w", x.name, err)
-		}
-		wal, generation, err := decodeFence(x.got)
+		wal, generation, torn, err := x.standing()
 		switch {
-		case err != nil: // torn when it was first written, or rotten: metadata named us, so it is ours to write
+		case err != nil:
+			return fmt.Errorf("wal: read fence word %s: %w", x.name, err)
+		case torn: // when it was first written, or rotten: metadata named us, so it is ours to write
 			probe.Hit(probe.WalFenceTorn)
 		case wal != x.wal:
 			return fmt.Errorf("%w: fence word %s is of WAL %s, metadata names %s: attach the right volume",
@@ -97,14 +96,33 @@ func (x *Fence) Check() error {
 		x.name, generation, wal, x.generation, x.wal)
 }
 
+// fenceTries is how often the word is read before it is believed that it cannot be, or is not what it must be.
+const fenceTries = 5
+
+// standing reads what the word says before it is written. It is torn only if it stays so: who took the bytes of
+// another place for a torn word would overwrite that of a later holder.
+func (x *Fence) standing() (wal UUID, generation int64, torn bool, err error) {
+	for i := 1; ; i++ {
+		if _, err = x.f.ReadAt(x.got, 0); err == nil {
+			var bad error
+			if wal, generation, bad = decodeFence(x.got); bad == nil {
+				return wal, generation, false, nil
+			}
+		}
+		if i == fenceTries {
+			return wal, generation, err == nil, err
+		}
+		probe.Hit(probe.WalFenceReadAgain)
+	}
+}
+
 // read reads the word into got and tells whether it is ours, and reads it again if that fails or it is not: a
 // passing error is no reason to end a process.
 func (x *Fence) read() (same bool, err error) {
-	const tries = 5
 	for i := 1; ; i++ {
 		_, err = x.f.ReadAt(x.got, 0)
 		same = err == nil && string(x.got) == string(x.word[:])
-		if same || i == tries {
+		if same || i == fenceTries {
 			return same, err
 		}
 		probe.Hit(probe.WalFenceReadAgain)
