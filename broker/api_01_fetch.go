@@ -114,7 +114,7 @@ func (f *fetchCall) longPoll(sc *host.Scope, until host.Time) error {
 			return err
 		}
 		if f.enough(until) {
-			f.notePoll(until)
+			f.notePoll()
 			return nil
 		}
 		if err := w.parker.Park(sc, until); err != nil && !errors.Is(err, host.ErrTimeout) {
@@ -123,13 +123,9 @@ func (f *fetchCall) longPoll(sc *host.Scope, until host.Time) error {
 	}
 }
 
-// notePoll marks what ended a long poll other than records.
-func (f *fetchCall) notePoll(until host.Time) {
-	switch {
-	case f.bytes > 0:
-	case f.b.h.Now() >= until:
-		probe.Hit(probe.BrokerFetchParkedTimedOut)
-	case f.c.conn.behind():
+// notePoll marks a long poll that ended because another request has come.
+func (f *fetchCall) notePoll() {
+	if f.bytes == 0 && f.c.conn.behind() {
 		probe.Hit(probe.BrokerFetchParkedBehind)
 	}
 }

@@ -160,7 +160,6 @@ func (s *State) acceptCheckpoint(p *pending, st *stream, r *rng, e *metadatapb.C
 	if !e.GetCheckpoint() || e.GetStart() != at || at != r.committed || r.checkpointAt == at {
 		return false
 	}
-	probe.Hit(probe.MetadataCheckpointAlone)
 	p.replace(st, r, at)
 	return true
 }

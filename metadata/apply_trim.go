@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/weirmq/weir/internal/invariant"
-	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
 
@@ -39,7 +38,6 @@ func (s *State) raiseStart(st *stream, offset int64, ms int64) {
 		}
 		n := 0
 		for n < len(r.refs) && r.refs[n].end <= offset {
-			probe.Hit(probe.MetadataTrimmedObject)
 			s.unref(r.refs[n].object, st.id, ms)
 			n++
 		}
@@ -67,7 +65,6 @@ func (s *State) shed(st *stream, ms int64) {
 			break
 		}
 		if r.checkpointAt >= 0 {
-			probe.Hit(probe.MetadataShed)
 			s.unref(r.checkpoint, st.id, ms)
 		}
 		s.drop(st)
