@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/objectstore"
 )
 
 func (r *request) strike(k fault.Kind) *fault.Step {
@@ -28,13 +29,18 @@ func (r *request) refusal() error {
 		return fmt.Errorf("%w (503)", ErrUnavailable)
 	}
 	if s := r.hit(fault.StoreThrottle); s != nil {
-		return fmt.Errorf("%w (%d)", ErrUnavailable, [...]int{503, 500, 429}[s.Rand().IntN(3)])
+		code := [...]int{503, 500, 429}[s.Rand().IntN(3)]
+		err := fmt.Errorf("%w (%d)", ErrUnavailable, code)
+		if code == 429 {
+			err = objectstore.RetryAfter(err, time.Duration(1+s.Rand().IntN(2000))*time.Millisecond)
+		}
+		return err
 	}
 	switch {
 	case r.hit(fault.Expired) != nil:
-		return fmt.Errorf("%w: the credentials have expired", ErrForbidden)
+		return objectstore.Denied(fmt.Errorf("%w: the credentials have expired", ErrForbidden))
 	case r.hit(fault.SkewRefused) != nil:
-		return fmt.Errorf("%w: the clocks differ too much", ErrForbidden)
+		return objectstore.Denied(fmt.Errorf("%w: the clocks differ too much", ErrForbidden))
 	case r.hit(fault.StoreNotApplied) != nil:
 		return fmt.Errorf("%w: connection reset before it took effect", ErrNoAnswer)
 	case r.absent && r.hit(fault.StoreConflict) != nil:
