@@ -44,6 +44,9 @@ type SweepFile struct {
 	CrashPlaces    int     `json:"crash_places"`
 	Objects        int     `json:"objects"`
 	Restarts       int     `json:"restarts"`
+	Audits         int     `json:"audits"` // looks at the disks by fsck
+	Fenced         int     `json:"fenced"` // commits refused because their generation was over
+	Beyond         int     `json:"beyond"` // seeds in which more was damaged than weir promises to survive
 
 	Counts   check.Counts `json:"counts"`
 	Verdicts Verdicts     `json:"verdicts"`

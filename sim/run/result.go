@@ -52,7 +52,12 @@ type Result struct {
 	Probes   []probe.Count `json:"probes"`  // those that were hit
 	Between  []Fired       `json:"between"` // faults that struck between an effect and its acknowledgement
 	History  int           `json:"history"` // operations in it
-	Judged   bool          `json:"judged"`  // the checkers came to a verdict
+	Beyond   bool          `json:"beyond"`  // more damage was done than weir promises to survive
+	Fenced   int           `json:"fenced"`  // commits refused because their generation was over
+	Audits   int           `json:"audits"`  // looks at the disks by fsck
+
+	Settings *workload.Settings `json:"settings,omitempty"` // what the seed drew
+	Judged   bool               `json:"judged"`             // the checkers came to a verdict
 
 	// Oracle names what found the failure, such as "history:Lost"; "" = it passed. At is when, virtual.
 	Oracle string        `json:"oracle,omitempty"`
@@ -104,6 +109,13 @@ func (r *Result) fill(from *workload.Result) {
 	for _, f := range from.Fired {
 		r.Fired = append(r.Fired, Fired{f.Fault.String(), f.Count})
 	}
+	for _, f := range from.Faults {
+		if f.Between > 0 {
+			r.Between = append(r.Between, Fired{f.Kind.String(), f.Between})
+		}
+	}
+	r.Beyond, r.Fenced, r.Audits = from.Beyond, from.Fenced, from.Audits
+	r.Settings = &from.Settings
 	r.Oracle, r.At = from.Oracle, from.At.Sub(0)
 	if from.History != nil {
 		r.History = len(from.History.Ops)

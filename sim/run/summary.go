@@ -27,6 +27,9 @@ type Summary struct {
 	Crashes  int
 	Objects  int
 	Restarts int
+	Audits   int // looks at the disks by fsck
+	Fenced   int // commits refused because their generation was over
+	Beyond   int // seeds in which more was damaged than weir promises to survive
 	Least    Least
 	Fired    []Fired        // sums, in the order of the first result
 	Sites    map[string]int // crashes by call site
@@ -77,6 +80,11 @@ func (s *Summary) Add(r *Result) {
 	s.Crashes += len(r.Crashes)
 	s.Objects += r.Objects
 	s.Restarts += r.Restarts
+	s.Audits += r.Audits
+	s.Fenced += r.Fenced
+	if r.Beyond {
+		s.Beyond++
+	}
 	for _, site := range r.Crashes {
 		s.Sites[site]++
 	}
@@ -161,6 +169,8 @@ func (s *Summary) Write(w io.Writer, sites bool) error {
 		s.writeSites(&b)
 	}
 	fmt.Fprintf(&b, "objects: %d uploaded, restarts: %d\n", s.Objects, s.Restarts)
+	fmt.Fprintf(&b, "audits: %d, commits of past generations refused: %d, seeds damaged beyond the promise: %d\n",
+		s.Audits, s.Fenced, s.Beyond)
 	fmt.Fprintf(&b, "least of a seed: %d operations, %d crashes, %d objects\n",
 		s.Least.Ops, s.Least.Crashes, s.Least.Objects)
 	writeFaults(&b, s.Fired)

@@ -41,7 +41,8 @@ func TestASummaryAddsUp(t *testing.T) {
 	s.Add(passed(1, 0xa, 3000))
 	s.Add(passed(2, 0xb, 2100))
 	s.Add(&Result{Seed: 3, Failure: "Lost orders-1: gone\nmore of it", Crashes: []string{"wal.sync write"},
-		Fired: []Fired{{"a", 5}, {"c", 1}}, Probes: []probe.Count{{Name: "wal.torn tail dropped", Hits: 2}}})
+		Fired: []Fired{{"a", 5}, {"c", 1}}, Probes: []probe.Count{{Name: "wal.torn tail dropped", Hits: 2}},
+		Audits: 9, Fenced: 4, Beyond: true})
 	s.Elapsed = 6 * time.Second
 	var out strings.Builder
 	require.NoError(t, s.Write(&out, true))
@@ -54,6 +55,7 @@ crashes: 5 at 2 distinct call sites
       3  wal.sync write
       2  stream.put store.put
 objects: 51 uploaded, restarts: 6
+audits: 9, commits of past generations refused: 4, seeds damaged beyond the promise: 1
 least of a seed: 2100 operations, 2 crashes, 21 objects
 faults: 8 fired: a 7, c 1
 time: 60.0 s simulated in 6.00 s: 10.0x real, 2000 events, 333 a second

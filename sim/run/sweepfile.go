@@ -20,6 +20,7 @@ func (s *Summary) File(command string) *SweepFile {
 		Events:         s.Events, EventsRate: rounded(ratio(float64(s.Events), wall)),
 		Ops: s.Ops, OpsRate: rounded(ratio(float64(s.Ops), wall)),
 		Crashes: s.Crashes, CrashPlaces: len(s.Sites), Objects: s.Objects, Restarts: s.Restarts,
+		Audits: s.Audits, Fenced: s.Fenced, Beyond: s.Beyond,
 		Counts: s.Counts, Verdicts: s.Verdicts, Least: s.Least, Faults: s.faults.list(), Combos: len(s.faults.combos),
 		Probes: s.probes.list(), Parted: s.Parted, Canary: s.Canary, Unmet: s.Unmet(), Hash: s.Hash(),
 		Pinned: s.Pinned, Largest: s.Largest, PerSeed: s.PerSeed,
