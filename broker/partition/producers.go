@@ -54,9 +54,6 @@ func (p *producer) find(b batch.Batch) (appended, bool) {
 	}
 	for _, a := range p.batches[from:p.n] {
 		if a.sequence == b.BaseSequence() && a.count == b.LastOffsetDelta()+1 {
-			if p.n == window && a == p.batches[0] {
-				probe.Hit(probe.PartitionOldDuplicate)
-			}
 			return a, true
 		}
 	}

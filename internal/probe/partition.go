@@ -5,7 +5,6 @@ var (
 	PartitionGap          = define("partition.a sequence gap was refused")
 	PartitionOldEpoch     = define("partition.an older producer epoch was refused")
 	PartitionNewEpoch     = define("partition.a producer came back with a new epoch")
-	PartitionOldDuplicate = define("partition.a duplicate was of the oldest batch remembered")
 	PartitionForgotten    = define("partition.a producer was forgotten for another")
 	PartitionTransaction  = define("partition.a batch of a transaction was refused")
 	PartitionFencedReader = define("partition.a client knew an older leader epoch")
