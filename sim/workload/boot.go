@@ -19,7 +19,7 @@ func (r *run) config(h host.Host) node.Config {
 	return node.Config{
 		NodeID: 1, Listen: nodeAddr, AutoCreate: true, Store: r.w.Store(h),
 		Memory: n.Memory, SlabBytes: n.SlabBytes, WALCapacity: n.WALCapacity, MetaBytes: n.MetaBytes,
-		GroupInitialDelay: n.GroupInitialDelay,
+		GroupInitialDelay: n.GroupInitialDelay, StorePut: n.StorePut,
 		Collect: broker.Collect{
 			Every: n.CollectEvery, Grace: n.CollectGrace, Sweep: n.CollectSweep, First: n.CollectFirst,
 		},
@@ -68,7 +68,36 @@ func (r *run) serve(h host.Host, sc *host.Scope) error {
 	if r.restarts > 0 {
 		r.history.Recoveries = append(r.history.Recoveries, int64(r.w.Now()))
 	}
+	r.planStop(h, sc, n)
 	return n.Failed(sc)
+}
+
+// stopTakes bounds an orderly stop: a supervisor kills a process that takes longer.
+const stopTakes = 20 * time.Second
+
+// planStop plans the next orderly stop, if one is to come.
+func (r *run) planStop(h host.Host, sc *host.Scope, n *node.Node) {
+	next := time.Duration(0)
+	for _, at := range r.settings.Crash.Stops {
+		if at -= r.w.Now().Sub(0); at > 0 && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	if next == 0 {
+		return
+	}
+	h.Go(sc, "supervisor.stop", func(sc *host.Scope) {
+		if h.Sleep(sc, next) != nil || r.closing || r.manual {
+			return
+		}
+		limit, cancel := sc.Child(h.Now().Add(stopTakes))
+		err := n.Stop(limit)
+		cancel()
+		if err != nil {
+			r.ends = append(r.ends, "stop: "+err.Error())
+		}
+		r.m.KillWith(sim.KeepUnsynced) // the process exits; onKill starts it again
+	})
 }
 
 // retire forgets the node of the incarnation that ended, and counts what it had to wait for.

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/weirmq/weir/fault"
@@ -34,6 +35,7 @@ type slot struct {
 	calls uint64    // strike at this call of an incarnation; 0 = by place
 	from  host.Time // by place: not before, since the world began
 	loop  bool      // and again in the starts that follow
+	mid   bool      // in the middle of a commit to the WAL: by its place alone that comes too seldom
 }
 
 const (
@@ -41,6 +43,8 @@ const (
 	recoveryCalls = 90
 	// barRises is how long the bar takes from the lowest place to the highest.
 	barRises = 20 * time.Second
+	// midCommit begins the places where a frame is written and not synced yet.
+	midCommit = "wal.commit sync weir/wal:"
 )
 
 func (c *crashes) init(r *run) {
@@ -52,7 +56,7 @@ func (c *crashes) init(r *run) {
 		c.slots = []slot{{calls: at.N}}
 		return
 	}
-	d, set := r.settings.Duration, &r.settings.Crash
+	d, set, mid := r.settings.Duration, &r.settings.Crash, stream(r.plan.Seed, "crash in a commit", 0)
 	for i := range set.Count {
 		s := slot{salt: c.rng.Uint64(), from: host.Time(c.rng.Int64N(int64(d) * 4 / 5))}
 		switch {
@@ -63,6 +67,7 @@ func (c *crashes) init(r *run) {
 		default:
 			s.loop = c.rng.IntN(8) < set.Loop && c.rng.IntN(4) == 0
 		}
+		s.mid = s.calls == 0 && !s.loop && mid.IntN(3) == 0
 		c.slots = append(c.slots, s)
 	}
 }
@@ -99,6 +104,9 @@ func (c *crashes) call(call sim.Call) {
 	c.slots = c.slots[1:]
 	c.at = place
 	when := sim.When(1 + c.rng.IntN(2))
+	if s.mid {
+		when = sim.BeforeEffect
+	}
 	if c.r.o.CrashAt.N > 0 {
 		when = c.r.o.CrashAt.When
 	}
@@ -121,6 +129,9 @@ func (c *crashes) due(place string) bool {
 	}
 	if c.late {
 		return true
+	}
+	if s.mid {
+		return strings.HasPrefix(place, midCommit)
 	}
 	const whole = 1 << 32
 	bar := uint64(min(barRises, now.Sub(s.from))) * whole / uint64(barRises)

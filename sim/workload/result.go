@@ -54,6 +54,7 @@ func (e *OracleError) Unwrap() error { return e.Err }
 // The oracles that are not named by their findings.
 const (
 	oracleAcked    = "online:AckedDurable"
+	oracleUploaded = "online:UploadedDurable"
 	oracleAnswer   = "online:Answer" // an answer that no client may ever get
 	oracleAudit    = "disk:Audit"
 	oracleLiveness = "liveness"

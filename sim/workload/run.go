@@ -112,7 +112,7 @@ func newRun(o Options, p *Plan, replay bool) *run {
 	cfg.OnSynced = func(v *sim.Volume, path string, _ int64, b []byte) {
 		r.durable.scanWrite(v.Name()+"/"+path, b, r.w.Now())
 	}
-	cfg.OnPut = func(_ string, b []byte) { r.puts++; r.durable.scan(b, r.w.Now()) }
+	cfg.OnPut = func(key string, b []byte) { r.puts++; r.uploaded(key, b) }
 	cfg.OnCall = r.onCall
 	cfg.OnKill = r.onKill
 	r.w = sim.New(cfg)

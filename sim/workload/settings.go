@@ -51,6 +51,7 @@ type NodeSettings struct {
 	CollectSweep      time.Duration `json:"collect_sweep_ns"`
 	CollectFirst      time.Duration `json:"collect_first_ns"`
 	GroupInitialDelay time.Duration `json:"group_initial_delay_ns"`
+	StorePut          time.Duration `json:"store_put_ns,omitempty"` // 0 = the node's default
 }
 
 // Role says what a client does.
@@ -84,6 +85,8 @@ type CrashSettings struct {
 	// Recovery of 4 crashes after the first strike in the recovery from the one before.
 	Recovery int `json:"recovery_in_4"`
 	Loop     int `json:"loop_in_32"` // of 32 crashes by place so many are loops
+	// Stops are times, from the beginning of the world, at which the node is stopped in order and started again.
+	Stops []time.Duration `json:"stops_ns,omitempty"`
 }
 
 // nodeMachine and the others are the machines of a run.

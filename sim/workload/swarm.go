@@ -21,6 +21,11 @@ func Draw(seed uint64) Settings {
 	s.drawRates(rng)
 	s.Nemesis = drawNemesis(stream(seed, "nemesis", 0), s.Duration)
 	s.Crash = CrashSettings{Count: rng.IntN(5), Recovery: rng.IntN(4), Loop: rng.IntN(8)}
+	more := stream(seed, "more settings", 0)
+	s.Node.StorePut = pick(more, 0, between(more, 100*time.Millisecond, 3*time.Second))
+	for range more.IntN(3) {
+		s.Crash.Stops = append(s.Crash.Stops, time.Duration(more.Int64N(int64(s.Duration))))
+	}
 	s.Freeze = pick(rng, "", "", FreezePaused, FreezeCut, FreezeDeaf, FreezeMute)
 	if rng.IntN(12) == 0 {
 		s.Beyond = drawBeyond(rng, s.Duration)
