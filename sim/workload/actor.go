@@ -45,7 +45,8 @@ type actor struct {
 func (r *run) newActor(h host.Host, id int32) *actor {
 	return &actor{
 		r: r, id: id, h: h, producerID: -1,
-		wire:     wireClient{h: h, addr: nodeAddr, id: fmt.Sprintf("sim-%d", id), timeout: requestTimeout},
+		wire: wireClient{h: h, addr: nodeAddr, id: fmt.Sprintf("sim-%d", id), timeout: requestTimeout,
+			hopeless: &r.damaged},
 		sequence: map[int32]int32{}, positions: map[int32]int64{}, session: map[int32]int{},
 	}
 }
@@ -88,7 +89,7 @@ func (a *actor) do(sc *host.Scope, op *Op) {
 		a.initAgain(sc)
 	case OpEpochBump:
 		a.initProducer(sc, a.producerID >= 0)
-	case OpCreateTopic, OpFillTopic, OpDeleteTopic, OpDescribeTopic, OpOldTopic:
+	case OpCreateTopic, OpFillTopic, OpDeleteTopic, OpDescribeTopic, OpOldTopic, OpReadTopic:
 		a.admin(sc, op)
 	default:
 		a.r.w.Fail(fmt.Errorf("the plan has an operation %q", op.Kind))

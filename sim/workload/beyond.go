@@ -26,20 +26,18 @@ type BeyondSettings struct {
 	Delete bool      `json:"object_delete,omitempty"`
 }
 
-// drawBeyond draws one kind of damage.
+// drawBeyond draws up to four kinds of damage.
 func drawBeyond(rng *rand.Rand, d time.Duration) *BeyondSettings {
 	b := &BeyondSettings{}
-	switch kind := pick(rng, fault.BitRot, fault.BitRot, fault.MisdirectWrite, fault.StaleChunk, fault.Truncated,
-		fault.FileMissing, fault.Wipe, fault.SwapVolumes, fault.Buggify, fault.Buggify); kind {
-	case fault.Buggify:
+	kinds := []FaultRate{
+		{fault.BitRot, 2_000}, {fault.MisdirectWrite, 20_000}, {fault.StaleChunk, 800_000}, {fault.Truncated, 800_000},
+		{fault.FileMissing, 800_000}, {fault.Wipe, 800_000}, {fault.SwapVolumes, 800_000},
+	}
+	rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+	b.Rates = kinds[:rng.IntN(5)]
+	if len(b.Rates) == 0 || rng.IntN(5) == 0 {
 		b.At = 1 + host.Time(rng.Int64N(int64(d)))
 		b.Pick, b.Delete = rng.Uint64(), rng.IntN(3) == 0
-	case fault.BitRot:
-		b.Rates = []FaultRate{{kind, 500}}
-	case fault.MisdirectWrite:
-		b.Rates = []FaultRate{{kind, 1000}}
-	default:
-		b.Rates = []FaultRate{{kind, 300_000}}
 	}
 	return b
 }
@@ -48,11 +46,13 @@ func drawBeyond(rng *rand.Rand, d time.Duration) *BeyondSettings {
 func (r *run) beyond() bool { return r.damaged }
 
 // spare is the atlas: it tells whether the only copy of something may be damaged. Beyond the promise all may, once
-// there is something to lose, and one thing in a run: who loses everything cannot know that there was anything.
+// there is something to lose, but for the volume with the identity after others: who loses everything cannot know that
+// there was anything.
 // Within it one superblock slot of a ring may, always the same: either slot alone starts a right scan.
 func (r *run) spare(volume, path string, off, n int64) bool {
 	if r.settings.Beyond != nil {
-		return r.began > 0 && !r.calm && !r.damaged
+		blank := path == "" && volume == r.m.Volume(nodeVolume).Name()
+		return r.ops > opsLeast/2 && !r.calm && r.damages < damagesMax && (!blank || r.damages == 0)
 	}
 	if path == "" || strings.HasSuffix(path, ".fence") {
 		return false
@@ -69,6 +69,9 @@ func (r *run) spare(volume, path string, off, n int64) bool {
 	return false
 }
 
+// damagesMax bounds the damage of a run.
+const damagesMax = 12
+
 // damageObject spoils an object at rest.
 func (r *run) damageObject() {
 	b, keys := r.settings.Beyond, r.keys()
@@ -78,6 +81,7 @@ func (r *run) damageObject() {
 	rng := rand.New(rand.NewPCG(b.Pick, 0))
 	key := keys[rng.IntN(len(keys))]
 	r.damaged = true
+	r.damages++
 	if b.Delete {
 		r.w.DeleteObject(key)
 		r.said = append(r.said, "damage: object "+key+" was deleted")

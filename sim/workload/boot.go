@@ -37,14 +37,14 @@ func (r *run) boot() {
 	}
 	r.m.Boot(func(h host.Host, sc *host.Scope) {
 		err := r.serve(h, sc)
-		if err == nil || errors.Is(err, host.ErrKilled) || errors.Is(err, host.ErrCancelled) {
+		if err == nil || sc.Err() != nil { // it was stopped, or its machine died
 			return
 		}
 		if !errors.Is(err, errStoreOut) && r.excuses == 0 && !r.damaged {
 			r.fail(oracleEnded, "the node ended by itself, and no fault of this run ends it: %w", err)
 			return
 		}
-		r.ends = append(r.ends, err.Error())
+		r.ends = append(r.ends, fmt.Sprintf("%.3f s: %v", r.w.Now().Sub(0).Seconds(), err))
 		r.m.KillWith(sim.KeepUnsynced) // the process exits; onKill starts it again
 	})
 }

@@ -19,6 +19,7 @@ type wireClient struct {
 	id      string
 	timeout host.Time // of one request, ns
 
+	hopeless    *bool     // nobody may ever listen again: dial once
 	slow        host.Time // how long it takes to read an answer
 	conn        host.Conn
 	correlation int32 // of the last request sent
@@ -72,7 +73,10 @@ func (c *wireClient) dial(sc *host.Scope) error {
 			c.conn, c.answered = conn, c.correlation
 			return nil
 		}
-		if c.h.Now()+host.Time(redialPause) >= until || c.h.Sleep(sc, redialPause) != nil {
+		if c.hopeless != nil && *c.hopeless || c.h.Now()+host.Time(redialPause) >= until {
+			return err
+		}
+		if c.h.Sleep(sc, redialPause) != nil {
 			return err
 		}
 	}

@@ -59,6 +59,9 @@ func (c *crashes) init(r *run) {
 	d, set, mid := r.settings.Duration, &r.settings.Crash, stream(r.plan.Seed, "crash in a commit", 0)
 	for i := range set.Count {
 		s := slot{salt: c.rng.Uint64(), from: host.Time(c.rng.Int64N(int64(d) * 4 / 5))}
+		if r.settings.Beyond != nil { // what is damaged while the machine is down needs something to damage
+			s.from = s.from/4 + host.Time(d)/2
+		}
 		switch {
 		case i == 0 && c.rng.IntN(8) == 0:
 			s.calls = 1 + c.rng.Uint64N(2*recoveryCalls) // the very first start

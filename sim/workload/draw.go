@@ -206,6 +206,8 @@ func (d *drawer) admin() Op {
 		op.Kind = OpDescribeTopic
 	case d.oneIn(12):
 		op.Kind = OpOldTopic
+	case d.oneIn(5):
+		op.Kind = OpReadTopic
 	default:
 		op.Batches = []Batch{{Partition: op.Partition, Records: []int{500 + d.rng.IntN(d.c.Bytes+1)}}}
 	}

@@ -35,6 +35,7 @@ const (
 	OpCreateTopic    OpKind = "create-topic"
 	OpDeleteTopic    OpKind = "delete-topic"
 	OpFillTopic      OpKind = "fill-topic"
+	OpReadTopic      OpKind = "read-topic" // fetches from the admin's own topic
 	OpDescribeTopic  OpKind = "describe-topic"
 	OpOldTopic       OpKind = "old-topic" // fetches from a deleted topic by its id
 	OpJoin           OpKind = "join"

@@ -16,9 +16,9 @@ type FaultRate struct {
 // usual are the rates of the faults that strike at opportunities: such that one that is on fires between about once
 // and a few dozen times in a run, and work gets done. A seed turns about half of them off and bends the others.
 var usual = []FaultRate{
-	{fault.TornWrite, 300_000}, {fault.LostWrites, 200_000}, {fault.MisdirectRead, 100}, {fault.BitRot, 2000},
-	{fault.ReadError, 60}, {fault.WriteError, 60}, {fault.DirError, 4_000}, {fault.SyncError, 150},
-	{fault.NoSpace, 40}, {fault.ShortWrite, 100}, {fault.ShortRead, 100}, {fault.DiskSlow, 200}, {fault.DiskStall, 15},
+	{fault.TornWrite, 300_000}, {fault.LostWrites, 200_000}, {fault.MisdirectRead, 250}, {fault.BitRot, 6_000},
+	{fault.ReadError, 60}, {fault.WriteError, 150}, {fault.DirError, 20_000}, {fault.SyncError, 150},
+	{fault.NoSpace, 300}, {fault.ShortWrite, 700}, {fault.ShortRead, 2_000}, {fault.DiskSlow, 200}, {fault.DiskStall, 40},
 
 	{fault.PacketDelay, 500}, {fault.PacketDrop, 800}, {fault.PacketRepeat, 1_000}, {fault.ResetMidway, 500},
 	{fault.HalfOpen, 400_000}, {fault.AcceptHang, 10_000}, {fault.DialRefused, 10_000},
@@ -26,7 +26,7 @@ var usual = []FaultRate{
 	{fault.StoreThrottle, 20_000}, {fault.StoreStorm, 1_000}, {fault.StoreNotApplied, 30_000},
 	{fault.StoreApplied, 30_000}, {fault.StoreLate, 15_000}, {fault.StoreConflict, 100_000},
 	{fault.StoreOwnExists, 200_000}, {fault.PartLost, 50_000}, {fault.PartUnknown, 50_000},
-	{fault.StaleList, 100_000}, {fault.PartialList, 150_000}, {fault.GhostGet, 300_000},
+	{fault.StaleList, 100_000}, {fault.PartialList, 150_000}, {fault.GhostGet, 900_000},
 	{fault.DeleteLost, 50_000}, {fault.DeleteLate, 50_000}, {fault.BodyTruncated, 8_000}, {fault.BodyFlipped, 5_000},
 	{fault.WrongRange, 5_000}, {fault.Expired, 3_000}, {fault.SkewRefused, 3_000}, {fault.StoreSlow, 4_000},
 
@@ -75,6 +75,7 @@ func (r *run) onFault(s fault.Step) {
 	r.faults = append(r.faults, s)
 	if s.Kind.Info().Promise == fault.Beyond && r.settings.Beyond != nil {
 		r.damaged = true
+		r.damages++
 		r.said = append(r.said, "damage: "+s.String())
 	}
 	if ends(s.Kind) {

@@ -26,6 +26,9 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 	case OpOldTopic:
 		a.oldTopic(sc, o)
 		return
+	case OpReadTopic:
+		a.readTopic(sc, o)
+		return
 	case OpCreateTopic:
 		op.Partitions = adminPartitions
 		code, err = a.create(sc, adminTopic, adminPartitions)
@@ -88,6 +91,26 @@ func (a *actor) fill(sc *host.Scope, op *Op) {
 		batches[i].data = a.build(&batches[i], b, nil)
 	}
 	_, _ = a.wire.do(sc, a.produceRequest(adminTopic, batches))
+}
+
+// readTopic reads the admin's own topic from its start, of which objects may be deleted meanwhile: what comes must be
+// the admin's.
+func (a *actor) readTopic(sc *host.Scope, o *Op) {
+	part, err := a.sendFetch(sc, adminTopic, o.Partition, 0, 1<<16, 0)
+	if err != nil || part.ErrorCode != 0 {
+		return
+	}
+	records, _, err := parseRecords(part.RecordBatches, 0)
+	if err != nil {
+		a.r.fail(oracleAnswer, "read %s/%d: %w", adminTopic, o.Partition, err)
+		return
+	}
+	for _, rec := range records {
+		if int32(rec.Value>>32) != a.id {
+			a.r.fail(oracleAnswer, "read %s/%d: %s at offset %d was produced to another topic", adminTopic, o.Partition,
+				rec.Value, rec.Offset)
+		}
+	}
 }
 
 func (a *actor) deleteTopic(sc *host.Scope, name string) (int16, error) {
