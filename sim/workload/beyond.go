@@ -34,7 +34,9 @@ func drawBeyond(rng *rand.Rand, d time.Duration) *BeyondSettings {
 		{fault.FileMissing, 800_000}, {fault.Wipe, 800_000}, {fault.SwapVolumes, 800_000},
 	}
 	rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-	b.Rates = kinds[:rng.IntN(5)]
+	if n := rng.IntN(5); n > 0 {
+		b.Rates = kinds[:n]
+	}
 	if len(b.Rates) == 0 || rng.IntN(5) == 0 {
 		b.At = 1 + host.Time(rng.Int64N(int64(d)))
 		b.Pick, b.Delete = rng.Uint64(), rng.IntN(3) == 0
