@@ -14,12 +14,14 @@ type Options struct {
 	Duration time.Duration // of the clients' work, virtual, instead of what the settings say
 	CrashAt  Crash         // one crash at this I/O call instead of those chosen on the way; zero = none
 	Record   bool          // fill Result.Plan
+	StopAt   uint64        // event at which the run ends, undecided; 0 = it ends by itself
 
 	// Nothing below changes the run.
 	Log     io.Writer // the node's log; nil = nowhere
 	Sites   bool      // record where each I/O call comes from
 	Watch   func(*sim.Pulse) (stop func())
 	OnEvent func(sim.Event) // every event that enters the hash; for traces
+	Dump    io.Writer       // what the world is like when the run fails or stops, for people; nil = nowhere
 }
 
 // Crash is a kill of the node's machine at its N-th I/O call after the start.

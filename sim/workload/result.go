@@ -35,7 +35,7 @@ type Result struct {
 	Plan     *Plan // with Options.Record: the run as a plan that Replay takes
 	History  *check.History
 
-	Err    error     // why the run failed; nil if it passed
+	Err    error     // why the run failed, sim.ErrStopped if it was stopped; nil if it passed
 	Oracle string    // what found the first failure, such as "history:Lost" or "online:AckedDurable"; "" if it passed
 	At     host.Time // when it was found
 }
@@ -80,7 +80,7 @@ func oracleOf(err error) string {
 	var named *OracleError
 	var panicked *sim.PanicError
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, sim.ErrStopped):
 		return ""
 	case errors.As(err, &named):
 		return named.Oracle

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"errors"
 	"time"
 
 	"github.com/weirmq/weir/check"
@@ -112,7 +113,7 @@ func newRun(o Options, p *Plan, replay bool) *run {
 		cfg.Plan, cfg.Faults = s.Nemesis, s.faults()
 	}
 	cfg.OnFault = r.onFault
-	cfg.OnEvent = o.OnEvent
+	cfg.OnEvent, cfg.StopAt = o.OnEvent, o.StopAt
 	cfg.OnSynced = func(v *sim.Volume, path string, _ int64, b []byte) {
 		r.durable.scanWrite(v.Name()+"/"+path, b, r.w.Now())
 	}
@@ -137,6 +138,9 @@ func (r *run) whole() *Result {
 		} else {
 			err = r.finish()
 		}
+	}
+	if err != nil && r.o.Dump != nil {
+		err = errors.Join(err, r.w.Dump(r.o.Dump))
 	}
 	if !r.damaged { // a write that goes astray is durable elsewhere
 		r.history.DurableAt = r.durable.list()

@@ -2,10 +2,13 @@ package workload_test
 
 import (
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/weirmq/weir/sim"
 	"github.com/weirmq/weir/sim/workload"
 )
 
@@ -65,4 +68,31 @@ func TestEverySeedIsAnotherRun(t *testing.T) {
 	require.Greater(t, len(clients), 8)
 	require.Greater(t, len(rates), 20)
 	require.True(t, 10 < beyond && beyond < 50, "%d", beyond)
+}
+
+// TestARunStopsAtAnEventWithItsWorldDumped stops a run and compares it with the whole one: the stop changes nothing
+// before it.
+func TestARunStopsAtAnEventWithItsWorldDumped(t *testing.T) {
+	var at sim.Event
+	whole := workload.Run(workload.Options{Seed: 3, Duration: time.Second, OnEvent: func(e sim.Event) {
+		if e.N <= 3000 {
+			at = e
+		}
+	}})
+	var dump strings.Builder
+	var last sim.Event
+	o := workload.Options{Seed: 3, Duration: time.Second, StopAt: 3000, Dump: &dump}
+	o.OnEvent = func(e sim.Event) {
+		if e.N <= 3000 {
+			last = e
+		}
+	}
+	r := workload.Run(o)
+	require.ErrorIs(t, r.Err, sim.ErrStopped)
+	require.Empty(t, r.Oracle)
+	require.Equal(t, at, last)
+	require.Less(t, r.Events, whole.Events)
+	for _, part := range []string{"event 30", "machine weir: up", "volume weir:wal", "ring-", "timers: ", "store: "} {
+		require.Contains(t, dump.String(), part)
+	}
 }
