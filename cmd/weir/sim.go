@@ -42,6 +42,7 @@ type simFlags struct {
 	child       bool
 	canary      bool
 	first, last uint64
+	until       uint64
 }
 
 func simRunCommand() *cobra.Command {
@@ -52,7 +53,15 @@ func simRunCommand() *cobra.Command {
 		Long: `Runs one seed, or with --plan a plan, and prints its verdict, what it did and its hash.
 
 --save writes the run into a folder: its plan, the history that clients saw (weir sim check judges it
-again), its story and its timeline.`,
+again), its story and its timeline.
+
+--until EVENT stops before anything later happens and prints what the world is like: every machine with its
+tasks, what each waits for and since when, its volumes with what is not synced, timers, links, connections,
+the store's objects, and the faults still to come. --trace numbers the events; a failure names its own:
+
+  weir sim run --seed 7                    … failed: seed 7, event 10022, 2.836930428s: …
+  weir sim run --seed 7 --until 10022      the world at that moment
+  weir sim run --seed 7 --until 10022 --trace --first 9900`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			execute := run.Func(workload.Run)
@@ -81,9 +90,10 @@ func (f *simFlags) addTo(cmd *cobra.Command) {
 	flags.StringVar(&f.save, "save", "", "write plan, history, story and timeline into this folder")
 	flags.BoolVar(&f.child, "json", false, "print the result as one line of JSON")
 	flags.BoolVar(&f.canary, "canary", false, "lie about one answer: the seed must fail")
-	flags.Uint64Var(&f.first, "first", 0, "trace from this event on")
-	flags.Uint64Var(&f.last, "last", 0, "trace up to this event and end")
-	for _, name := range []string{"json", "canary", "first", "last"} { // for the children of a sweep
+	flags.Uint64Var(&f.until, "until", 0, "stop after this event and print what the world is like")
+	flags.Uint64Var(&f.first, "first", 0, "with --trace: from this event on")
+	flags.Uint64Var(&f.last, "last", 0, "with --trace: up to this event, and end")
+	for _, name := range []string{"json", "canary"} { // for the children of a sweep
 		_ = flags.MarkHidden(name) // it exists
 	}
 }
@@ -124,7 +134,10 @@ func (f *simFlags) run(execute run.Func) (bool, error) {
 // forPeople runs a world and prints its result.
 func (f *simFlags) forPeople(execute run.Func, keep func(*workload.Result, []run.Life)) (*run.Result, error) {
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)
-	o := run.SeedOptions{Seed: f.seed, Sites: true, Keep: keep, First: f.first, Last: f.last}
+	o := run.SeedOptions{Seed: f.seed, Sites: true, Keep: keep, First: f.first, Last: f.last, Until: f.until}
+	if f.until > 0 {
+		o.Dump = out
+	}
 	if f.log {
 		o.Log = out
 	}

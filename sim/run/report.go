@@ -12,13 +12,20 @@ import (
 // Write prints the result for people. Its last line is the hash.
 func (r *Result) Write(w io.Writer) error {
 	var b strings.Builder
-	if r.OK() {
+	switch {
+	case r.Stopped:
+		fmt.Fprintf(&b, "seed %d stopped after event %d, %.6f s, without a verdict\n", r.Seed, r.Events, r.Virtual.Seconds())
+	case r.OK():
 		fmt.Fprintf(&b, "seed %d passed\n", r.Seed)
-	} else {
+	default:
 		fmt.Fprintf(&b, "seed %d failed: %s\n", r.Seed, strings.TrimRight(r.Failure, "\n"))
 		fmt.Fprintf(&b, "replay: %s\n    or: go test ./sim -run TestSeeds -seed %d\n", r.Replay(), r.Seed)
 	}
-	writeCounts(&b, r.Ops, r.Counts)
+	if r.Stopped {
+		fmt.Fprintf(&b, "operations: %d, not judged\n", r.Ops)
+	} else {
+		writeCounts(&b, r.Ops, r.Counts)
+	}
 	fmt.Fprintf(&b, "crashes: %d\n", len(r.Crashes))
 	for _, site := range r.Crashes {
 		fmt.Fprintf(&b, "  at %s\n", site)

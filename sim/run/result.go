@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/weirmq/weir/check"
 	"github.com/weirmq/weir/internal/probe"
+	"github.com/weirmq/weir/sim"
 	"github.com/weirmq/weir/sim/workload"
 )
 
@@ -66,6 +68,8 @@ type Result struct {
 	Failure string `json:"failure,omitempty"`
 	// Parted: two processes with this seed went different ways. Then a run in one process may well pass.
 	Parted bool `json:"parted,omitempty"`
+	// Stopped: the run was asked to end at an event, and nobody knows what it would have come to.
+	Stopped bool `json:"stopped,omitempty"`
 	// Incomplete: the run did not end by itself. It was stuck, late or crashed, and has no hash.
 	Incomplete bool `json:"incomplete,omitempty"`
 	// Checkpoints are the hashes after every 1,024 events.
@@ -124,6 +128,9 @@ func (r *Result) fill(from *workload.Result) {
 		r.Counts = from.Verdict.Counts
 		r.Judged = from.Verdict.OK() || len(from.Verdict.Violations) > 0 &&
 			from.Verdict.Violations[0].Kind != check.Undecided
+	}
+	if r.Stopped = errors.Is(from.Err, sim.ErrStopped); r.Stopped {
+		return
 	}
 	if from.Err != nil {
 		r.Failure = from.Err.Error()

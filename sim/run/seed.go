@@ -29,6 +29,8 @@ type SeedOptions struct {
 	Log   io.Writer     // the node's log, stamped with virtual time; nil = nowhere
 	Trace io.Writer     // one line for each event; nil = nowhere
 	Sites bool          // name the functions that made I/O calls in what is printed; costs time
+	Until uint64        // event at which the run ends, without a verdict; 0 = it ends by itself
+	Dump  io.Writer     // what the world is like when the run fails or stops; nil = nowhere
 	Stall time.Duration // wall time without an event after which the run is stuck; 0 = 10 s
 	// First and Last are the events that the trace begins and ends with; 0 = the first and the last. Traced is called
 	// after the last one and may end the process.
@@ -55,7 +57,8 @@ func Seed(run Func, o SeedOptions) *Result {
 	res := &Result{Seed: o.Seed}
 	dog := startWatchdog(o)
 	defer dog.end()
-	wo := workload.Options{Seed: o.Seed, Sites: o.Sites, Watch: dog.watch, Record: o.Keep != nil}
+	wo := workload.Options{Seed: o.Seed, Sites: o.Sites, Watch: dog.watch, Record: o.Keep != nil,
+		StopAt: o.Until, Dump: o.Dump}
 	if o.Log != nil {
 		wo.Log = dog.patient(o.Log)
 	}
