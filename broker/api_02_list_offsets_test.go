@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/wal"
 )
 
 // listed asks for one timestamp in partition 0 of wireTopic.
@@ -64,26 +65,41 @@ func TestOffsetsByTimestampAreTheFirstAtOrAfterIt(t *testing.T) {
 	})
 }
 
-// TestAnEndIsNotToldByABrokerThatHasLostItsFence: somebody else may have moved it on (PROTOCOL rule 28).
+// TestAnEndIsNotToldByABrokerThatHasLostItsFence: somebody else may have moved it on (PROTOCOL rule 28). And the
+// broker ends, although nobody produces to it.
 func TestAnEndIsNotToldByABrokerThatHasLostItsFence(t *testing.T) {
-	w := newWorld(t)
-	w.do(func(c *wire) {
-		c.topic(wireTopic, 1)
-		c.values("a", "b")
-		c.coordinated(3, "g")
-		c.expect(c.committed(commitOf(7, "g", "", -1, 1, "")) == 0, "the offset is committed")
-	})
-	w.usurp()
-	w.do(func(c *wire) {
-		for _, at := range []int64{-1, -3} {
-			got := c.listed(11, at, false)
-			c.expect(got.ErrorCode == 6 && got.Offset == -1, "%d is not told: %+v", at, got)
-		}
-		got := c.listed(11, -2, false)
-		c.expect(got.ErrorCode == 0 && got.Offset == 0, "where the log begins stays true: %+v", got)
-		offset, _, code := c.offsetOf(7, "g", [16]byte{})
-		c.expect(code == 16 && offset == -1, "no committed offset is told: %d, code %d", offset, code)
-	})
+	for name, ask := range map[string]func(*wire){
+		"the end": func(c *wire) {
+			got := c.listed(11, -1, false)
+			c.expect(got.ErrorCode == 6 && got.Offset == -1, "it is not told: %+v", got)
+		},
+		"the latest time": func(c *wire) {
+			got := c.listed(11, -3, false)
+			c.expect(got.ErrorCode == 6 && got.Offset == -1, "it is not told: %+v", got)
+		},
+		"a committed offset": func(c *wire) {
+			offset, _, code := c.offsetOf(7, "g", [16]byte{})
+			c.expect(code == 16 && offset == -1, "it is not told: %d, code %d", offset, code)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.do(func(c *wire) {
+				c.topic(wireTopic, 1)
+				c.values("a", "b")
+				c.coordinated(3, "g")
+				c.expect(c.committed(commitOf(7, "g", "", -1, 1, "")) == 0, "the offset is committed")
+			})
+			w.usurp()
+			w.do(func(c *wire) {
+				got := c.listed(11, -2, false)
+				c.expect(got.ErrorCode == 0 && got.Offset == 0, "where the log begins stays true: %+v", got)
+				ask(c)
+			})
+			require.NoError(t, w.w.Run(func() bool { return w.ended != nil }))
+			require.ErrorIs(t, w.ended, wal.ErrFenced)
+		})
+	}
 }
 
 // usurp writes another generation into the fence words of the node's WAL volume, as whoever takes over does.

@@ -34,6 +34,7 @@ type world struct {
 	m       *sim.Machine
 	clients *sim.Machine
 	node    *node.Node
+	ended   error // why the node ended by itself, or did not start
 }
 
 // newWorld boots a node.
@@ -51,7 +52,7 @@ func newWorld(t *testing.T) *world {
 func (r *world) boot() {
 	r.t.Helper()
 	r.node = nil
-	var ended error
+	r.ended = nil
 	r.m.Boot(func(h host.Host, sc *host.Scope) {
 		cfg := node.Default(8 << 20)
 		cfg.Listen, cfg.Store = wireAddr, r.w.Store(h)
@@ -61,10 +62,10 @@ func (r *world) boot() {
 			r.node = n
 			err = n.Failed(sc)
 		}
-		ended = err
+		r.ended = err
 	})
-	require.NoError(r.t, r.w.Run(func() bool { return r.node != nil || ended != nil }))
-	require.NoError(r.t, ended)
+	require.NoError(r.t, r.w.Run(func() bool { return r.node != nil || r.ended != nil }))
+	require.NoError(r.t, r.ended)
 }
 
 // kill ends the node's process at once and starts it again on the same disk.

@@ -59,6 +59,8 @@ func (o *opened) open(sc *host.Scope, h host.Host, cfg *Config, vol host.Volume,
 		if err := birth(sc, h, vol, wcfg, cfg.Cluster); err != nil {
 			return fmt.Errorf("controller: make a log on volume %s: %w", cfg.Volume, err)
 		}
+	} else if err := vol.SyncDir(""); err != nil { // its name may be in a cache only: of a birth that died there
+		return fmt.Errorf("controller: sync the directory of %s on volume %s: %w", logName, cfg.Volume, err)
 	}
 	log, rec, err := wal.Open(sc, h, vol, logName, wcfg, wal.Expect{Cluster: wal.UUID(cfg.Cluster)})
 	switch {
@@ -79,6 +81,9 @@ func (o *opened) open(sc *host.Scope, h host.Host, cfg *Config, vol host.Volume,
 	}
 	return nil
 }
+
+// LogName is the name of a member's log on its volume.
+const LogName = logName
 
 // HasLog reports whether a volume has a member's log, whole or damaged. It writes nothing.
 func HasLog(vol host.Volume) (bool, error) {

@@ -101,8 +101,14 @@ func loadIdentity(vol host.Volume) (id Identity, found bool, err error) {
 	if _, err := f.ReadAt(raw, 0); err != nil && !errors.Is(err, io.EOF) {
 		return Identity{}, false, fmt.Errorf("read the identity file: %w", err)
 	}
-	id, err = decodeIdentity(raw)
-	return id, err == nil, err
+	if id, err = decodeIdentity(raw); err != nil {
+		return Identity{}, false, err
+	}
+	// Its name may be in a cache only, if the start that wrote it died before its sync of the directory.
+	if err := vol.SyncDir(""); err != nil {
+		return Identity{}, false, fmt.Errorf("sync the identity volume: %w", err)
+	}
+	return id, true, nil
 }
 
 // storeIdentity writes the identity of a new node: temporary file, sync, rename, sync of the directory.

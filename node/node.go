@@ -69,6 +69,9 @@ func (n *Node) start(sc *host.Scope) error {
 	if err := n.claim(sc); err != nil {
 		return err
 	}
+	if err := n.refuseMixed(sc); err != nil {
+		return err
+	}
 	if err := n.refuseNewer(sc); err != nil {
 		return err
 	}

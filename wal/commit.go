@@ -172,6 +172,16 @@ func (l *Log) claim(f *frame) error {
 	return l.failure
 }
 
+// CheckFence re-reads the fence now, outside of a commit. If it is lost, or cannot be read, the log ends as it would
+// at its next commit: a holder that nobody gives work must hear of it too.
+func (l *Log) CheckFence() error {
+	err := l.fence()
+	if err != nil {
+		l.giveUp(err)
+	}
+	return err
+}
+
 // fence re-reads the fence.
 func (l *Log) fence() error {
 	if l.cfg.Fence == nil {
