@@ -49,6 +49,8 @@ type Event struct {
 	Who  uint64
 	A, B uint64
 	Hash uint64 // rolling hash including this event
+
+	Machine string // name of the machine that boots or is killed; else ""
 }
 
 // Checkpoint is the hash after a number of events, for finding the first event in which two runs differ.
@@ -93,7 +95,11 @@ func (w *World) note(k Kind, who, a, b uint64) {
 		w.checkpoints = append(w.checkpoints, Checkpoint{w.events, h})
 	}
 	if w.cfg.OnEvent != nil {
-		w.cfg.OnEvent(Event{N: w.events, At: w.now, Kind: k, Who: who, A: a, B: b, Hash: h})
+		e := Event{N: w.events, At: w.now, Kind: k, Who: who, A: a, B: b, Hash: h}
+		if k == KindBoot || k == KindKill {
+			e.Machine = w.machines[who-1].name
+		}
+		w.cfg.OnEvent(e)
 	}
 }
 

@@ -86,7 +86,7 @@ func (f *simFlags) addTo(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.log, "log", false, "print the broker's log, stamped with virtual time")
 	flags.BoolVar(&f.trace, "trace", false,
-		"print every event: number, virtual seconds, kind, who a b in hex, hash, task")
+		"print every event: number, virtual seconds, kind, who a b in hex, hash, task, what")
 	flags.StringVar(&f.save, "save", "", "write plan, history, story and timeline into this folder")
 	flags.BoolVar(&f.child, "json", false, "print the result as one line of JSON")
 	flags.BoolVar(&f.canary, "canary", false, "lie about one answer: the seed must fail")

@@ -109,9 +109,9 @@ func (p Program) locate(ctx context.Context, seed uint64, timeout time.Duration,
 			continue
 		}
 		if d.n > 0 || from == 0 && attempt == 0 || attempt > 0 {
-			return d.String()
+			return d.String() + d.hint(seed)
 		}
-		first = d.String() // parted before the window
+		first = d.String() + d.hint(seed) // parted before the window
 	}
 	if first != "" {
 		return first
@@ -181,12 +181,22 @@ func firstDifference(a, b *bufio.Reader) *difference {
 // String prints the difference with what led to it.
 func (d *difference) String() string {
 	var t strings.Builder
-	t.WriteString("first differing event of two more runs (event, virtual seconds, kind, who a b in hex, hash, task):\n")
+	t.WriteString("first differing event of two more runs (event, virtual seconds, kind, who a b in hex, hash, task, what):\n")
 	for _, line := range d.before {
 		fmt.Fprintf(&t, "    %s\n", line)
 	}
 	fmt.Fprintf(&t, "  < %s   %s\n  > %s   %s", d.sides[0], sides[0].name, d.sides[1], sides[1].name)
 	return t.String()
+}
+
+// hint is the command that shows the world just before the difference, "" if the runs end there.
+func (d *difference) hint(seed uint64) string {
+	number, _, _ := strings.Cut(d.sides[0], " ")
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("\nthe world before it: weir sim run --seed %d --until %d", seed, max(1, n-1))
 }
 
 // nextEvent returns the next line of a trace, valid until the next call; nil at its end. The line of the

@@ -48,7 +48,7 @@ type SeedOptions struct {
 // Life is the boot or the end of one of the world's machines.
 type Life struct {
 	At      host.Time
-	Machine uint64 // ordinal in the world, from 1: the node's is the first
+	Machine string
 	Up      bool
 }
 
@@ -75,7 +75,7 @@ func Seed(run Func, o SeedOptions) *Result {
 			tr.event(e)
 		}
 		if o.Keep != nil && (e.Kind == sim.KindBoot || e.Kind == sim.KindKill) {
-			lives = append(lives, Life{e.At, e.Who, e.Kind == sim.KindBoot})
+			lives = append(lives, Life{e.At, e.Machine, e.Kind == sim.KindBoot})
 		}
 	}
 	probes, begin := probe.Counts(), time.Now()

@@ -37,21 +37,18 @@ type Line struct {
 	Mark  bool // it is part of what the verdict complains of
 }
 
-// nodeOrdinal is the node's machine among those of the world: the workload makes it first.
-const nodeOrdinal = 1
-
 // Tell makes the story of a run from its history, its faults and the lives of its machines.
 func Tell(r *workload.Result, lives []Life) Story {
 	s := Story{Oracle: r.Oracle, Title: fmt.Sprintf("seed %d", r.Seed)}
 	for _, l := range lives {
-		if l.Machine != nodeOrdinal {
+		if l.Machine != workload.NodeMachine {
 			continue
 		}
 		event := "starts"
 		if !l.Up {
 			event = "dies"
 		}
-		s.Lines = append(s.Lines, Line{At: l.At, Node: "weir", Event: event})
+		s.Lines = append(s.Lines, Line{At: l.At, Node: l.Machine, Event: event})
 	}
 	if r.Plan != nil {
 		for _, step := range r.Plan.Faults {

@@ -36,7 +36,7 @@ func lost() (*workload.Result, []Life) {
 		Verdict: &check.Verdict{Total: 1, Violations: []check.Violation{
 			{Kind: check.Lost, Partition: orders, Text: strings.Repeat("very lost ", 20), Ops: []int{0}}}},
 	}
-	return r, []Life{{0, 1, true}, {0, 2, true}, {at(1.2), 1, false}, {at(1.4), 1, true}}
+	return r, []Life{{0, "weir", true}, {0, "admin", true}, {at(1.2), "weir", false}, {at(1.4), "weir", true}}
 }
 
 func TestAStoryIsInColumnsInTheOrderOfTime(t *testing.T) {

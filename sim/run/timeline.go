@@ -48,11 +48,11 @@ func NewTimeline(r *workload.Result, lives []Life) *Timeline {
 	}
 	for _, l := range lives {
 		switch {
-		case l.Machine != nodeOrdinal:
+		case l.Machine != workload.NodeMachine:
 		case l.Up:
-			t.Marks = append(t.Marks, Mark{seconds(l.At), "start", "weir starts"})
+			t.Marks = append(t.Marks, Mark{seconds(l.At), "start", l.Machine + " starts"})
 		default:
-			t.Marks = append(t.Marks, Mark{seconds(l.At), "crash", "weir dies"})
+			t.Marks = append(t.Marks, Mark{seconds(l.At), "crash", l.Machine + " dies"})
 		}
 	}
 	if r.Plan != nil {

@@ -9,15 +9,17 @@ import (
 
 // tracer writes one line for each event:
 //
-//	number  virtual seconds  kind  who  a  b  hash  task
+//	number  virtual seconds  kind  who  a  b  hash  task  (words)
 //
 // The words of an event are in hex; package sim says at each of its kinds what they are. The task is the
 // one that a pick chose, none at a timer, and else the one that runs or ran last. Two runs with one seed
-// write the same lines, so that the first line that differs is the first event that does.
+// write the same lines, so that the first line that differs is the first event that does. Behind the task, in
+// brackets, the event in words where its numbers have any.
 type tracer struct {
 	w    io.Writer
 	task func() string
 	line []byte // not yet written: a pick's task is known only when it has run
+	say  string // the line's event in words
 	err  error  // the first one; nothing is written after it
 
 	first, last uint64 // events that are written; last 0 = all
@@ -43,7 +45,7 @@ func (t *tracer) event(e sim.Event) {
 		b = strconv.AppendUint(b, word, 16)
 	}
 	b = append(b, ' ')
-	t.line = appendHash(b, e.Hash)
+	t.line, t.say = appendHash(b, e.Hash), words(e)
 	switch e.Kind {
 	case sim.KindPick:
 	case sim.KindTimer:
@@ -62,6 +64,9 @@ func (t *tracer) flush() {
 }
 
 func (t *tracer) write() {
+	if t.say != "" {
+		t.line = append(append(append(t.line, " ("...), t.say...), ')')
+	}
 	if t.err == nil {
 		_, t.err = t.w.Write(append(t.line, '\n'))
 	}

@@ -73,6 +73,6 @@ func TestASlowReaderOfTheTraceIsNotAStuckRun(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	require.GreaterOrEqual(t, len(lines), int(r.Events)) // closing the world kills its machines: events too
 	require.Equal(t, "do", strings.Fields(lines[2])[7], "the task that was picked")
-	require.Equal(t, "1 0.000000000 boot 1 1 0 "+strings.Fields(lines[0])[6], strings.TrimSpace(lines[0]))
+	require.Equal(t, "1 0.000000000 boot 1 1 0 "+strings.Fields(lines[0])[6]+"  (a incarnation 1)", lines[0])
 	require.Equal(t, r.Hash.String(), strings.Fields(lines[r.Events-1])[6])
 }

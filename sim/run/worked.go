@@ -60,12 +60,12 @@ func picture(r *workload.Result, lives []Life) string {
 func annotations(r *workload.Result, lives []Life) []check.Annotation {
 	var list []check.Annotation
 	for _, l := range lives {
-		if l.Machine == nodeOrdinal {
+		if l.Machine == workload.NodeMachine {
 			text := "starts"
 			if !l.Up {
 				text = "dies"
 			}
-			list = append(list, check.Annotation{Tag: "weir", Start: int64(l.At), Text: text})
+			list = append(list, check.Annotation{Tag: l.Machine, Start: int64(l.At), Text: text})
 		}
 	}
 	if r.Plan != nil {

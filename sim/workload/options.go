@@ -7,6 +7,9 @@ import (
 	"github.com/weirmq/weir/sim"
 )
 
+// NodeMachine is the name of the machine that runs weir.
+const NodeMachine = nodeMachine
+
 // Options shape a run. What is zero takes what the seed draws.
 type Options struct {
 	Seed     uint64        // of Run; a replay takes the plan's
