@@ -23,7 +23,7 @@ func (b *Broker) follow(sc *host.Scope) error {
 			return nil // watch sees it too
 		}
 		if err := b.followOnce(sc, index); err != nil {
-			if sc.Err() == nil {
+			if sc.Err() == nil && !b.draining.Load() { // a stop closes the WAL under a partition that is being opened
 				b.fail(err)
 			}
 			return nil

@@ -48,13 +48,12 @@ func drawBeyond(rng *rand.Rand, d time.Duration) *BeyondSettings {
 func (r *run) beyond() bool { return r.damaged }
 
 // spare is the atlas: it tells whether the only copy of something may be damaged. Beyond the promise all may, once
-// there is something to lose, but for the volume with the identity after others: who loses everything cannot know that
-// there was anything.
+// there is something to lose, but not both volumes that know of the cluster: who loses everything cannot know that there
+// was anything.
 // Within it one superblock slot of a ring may, always the same: either slot alone starts a right scan.
 func (r *run) spare(volume, path string, off, n int64) bool {
 	if r.settings.Beyond != nil {
-		blank := path == "" && volume == r.m.Volume(nodeVolume).Name()
-		return r.ops > opsLeast/2 && !r.calm && r.damages < damagesMax && (!blank || r.damages == 0)
+		return r.ops > opsLeast/2 && !r.calm && r.damages < damagesMax && r.leavesAWitness(volume)
 	}
 	if path == "" || strings.HasSuffix(path, ".fence") {
 		return false
@@ -69,6 +68,17 @@ func (r *run) spare(volume, path string, off, n int64) bool {
 		return ok && len(ring) > 2*slot && string(ring[:8]) == "WEIRWALS" && off >= int64(len(ring))-slot && n <= slot
 	}
 	return false
+}
+
+// leavesAWitness tells whether one of the two volumes that know of the cluster stays whole if this one is damaged.
+func (r *run) leavesAWitness(volume string) bool {
+	if volume != r.m.Volume(nodeVolume).Name() && volume != r.m.Volume(metaVolume).Name() {
+		return true
+	}
+	if r.unwitnessed == "" {
+		r.unwitnessed = volume
+	}
+	return r.unwitnessed == volume
 }
 
 // damagesMax bounds the damage of a run.

@@ -11,7 +11,7 @@ import (
 
 // commit commits an offset of the run's group outside group management, a value that was never committed before.
 func (a *actor) commit(sc *host.Scope, o *Op) {
-	if !a.coordinated && !a.findCoordinator(sc) {
+	if !a.coordinated && !a.findCoordinator(sc) || a.r.sealed {
 		return
 	}
 	op := a.begin(check.Commit, o.Partition)

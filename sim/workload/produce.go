@@ -29,6 +29,9 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 	if op.Idempotent && a.producerID < 0 && !a.initProducer(sc, false) {
 		return
 	}
+	if a.r.sealed { // it waited for its producer id until nothing is recorded any more
+		return
+	}
 	batches := make([]sending, len(op.Batches))
 	a.batches = nil
 	for i, b := range op.Batches {
