@@ -51,7 +51,7 @@ mutants: bin/weir-mutants ## find every planted bug: one first seed, at most 50 
 	$(GO) test -tags mutants -count=1 -run TestKeptPlansPass ./sim/run
 
 # Each part may find something; the report tells it, and the target fails at its end.
-evidence: build bin/weir-mutants ## everything the correctness report tells, and the report: 1,000 seeds, 5 starts, fuzz 60 s
+evidence: build bin/weir-mutants ## what the report tells: 1,000 seeds, 5 starts, fuzz 60 s (real faults: make integration)
 	@set -uo pipefail; mkdir -p $(EVIDENCE); failed=; \
 	bin/weir sim sweep --seeds 1..1000 --jobs 2 --out $(EVIDENCE) || failed="$$failed sweep"; \
 	largest=$$(sed -n 's/.*"largest": *{ *"seed": *\([0-9]*\).*/\1/p' <(tr -d '\n' <$(EVIDENCE)/sweep.json)); \
@@ -80,7 +80,7 @@ bench: ## throughput and latency beside bench/bare and the disk's own limit
 	$(GO) run ./bench
 
 integration: clients bin/versitygw ## real clients, servers and faults against the real process (needs kcat, strace, cgo, Java)
-	PATH="$(CURDIR)/bin:$$PATH" $(GO) test -tags integration -count=1 -p 1 -timeout 20m $(INTEGRATION_PKGS)
+	PATH="$(CURDIR)/bin:$$PATH" WEIR_REAL_JSON="$(CURDIR)/$(EVIDENCE)/real.json" $(GO) test -tags integration -count=1 -p 1 -timeout 20m $(INTEGRATION_PKGS)
 
 clients: bin/python/kafka bin/java/pom.xml ## every client library against the real process
 	cd clients && PYTHONPATH="$(CURDIR)/bin/python" WEIR_JAVA_CLIENT="$(CURDIR)/bin/java" \

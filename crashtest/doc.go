@@ -8,6 +8,9 @@
 //
 //	go test -tags integration ./crashtest -run Kill -rounds 50
 //	go test -tags integration ./crashtest -long
+//	WEIR_REAL_JSON=$PWD/bin/evidence/real.json go test -tags integration ./crashtest
+//
+// The last leaves how often each kind of fault was done to a real process, for the correctness report.
 //
 // Nothing of it may be called by production code. Each test owns its processes, ports and folders; a ledger
 // is shared by the clients of one test and safe for many goroutines.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/fault"
 )
 
 // checksums returns a hash of every file below dir.
@@ -134,6 +136,7 @@ func TestAForeignWALVolumeIsRefused(t *testing.T) {
 func TestABlankMetadataVolumeIsRefused(t *testing.T) {
 	s := settled(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(s.data, "meta")))
+	done.count(t, fault.Wipe, 1)
 	before := checksums(t, s.data)
 	require.Contains(t, s.refused(), "metadata")
 	require.Equal(t, before, checksums(t, s.data), "nothing is touched")

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/fault"
 )
 
 // gateway is an S3 server over a folder; it can be stopped and started again on its port.
@@ -21,6 +23,7 @@ type gateway struct {
 	addr    string
 	dir     string
 	cmd     *exec.Cmd
+	away    bool // it was there before
 }
 
 const accessKey, secretKey, bucket = "weir-test", "weir-test-secret", "bucket"
@@ -43,6 +46,10 @@ func startGateway(t *testing.T) *gateway {
 
 func (g *gateway) start() {
 	g.t.Helper()
+	if g.away {
+		done.count(g.t, fault.StoreOutage, 1)
+	}
+	g.away = true
 	g.cmd = exec.Command(g.program, "--port", g.addr, "--access", accessKey, "--secret", secretKey, "--quiet",
 		"--keep-alive", "posix", g.dir)
 	require.NoError(g.t, g.cmd.Start())

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/fault"
 )
 
 var (
@@ -35,7 +37,7 @@ var program string
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if program = os.Getenv("WEIR_BIN"); program != "" {
-		os.Exit(m.Run())
+		os.Exit(all(m))
 	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "crashtest")
@@ -50,8 +52,18 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "build the server:", err)
 			return 1
 		}
-		return m.Run()
+		return all(m)
 	}())
+}
+
+// all runs the tests and leaves what they did to real processes.
+func all(m *testing.M) int {
+	status := m.Run()
+	if err := done.write(); err != nil {
+		fmt.Fprintln(os.Stderr, "write WEIR_REAL_JSON:", err)
+		return 1
+	}
+	return status
 }
 
 // server is one server: a data directory, addresses and settings that outlive its processes.
@@ -64,6 +76,7 @@ type server struct {
 	out         transcript
 	cmd         *exec.Cmd
 	exited      chan struct{} // closed when the process has ended
+	killed      bool          // the last process was ended by kill -9
 	took        time.Duration // from the start of the process to its ready line
 }
 
@@ -75,6 +88,7 @@ func newServer(t *testing.T, args ...string) *server {
 	s := &server{t: t, data: filepath.Join(t.TempDir(), "data"), kafka: freePort(t), http: freePort(t), args: args}
 	t.Cleanup(func() {
 		s.kill()
+		done.said(t, s.out.all())
 		if t.Failed() {
 			t.Logf("the server said:\n%s", s.out.tail(25))
 		}
@@ -97,6 +111,10 @@ func (s *server) launch() {
 	argv = append(argv, program, "server", "--data", s.data, "--listen", s.kafka, "--http", s.http)
 	argv = append(argv, s.args...)
 	s.out.cut()
+	if s.killed {
+		done.count(s.t, fault.Crash, 1)
+		s.killed = false
+	}
 	s.cmd = exec.Command(argv[0], argv[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -183,6 +201,7 @@ func (s *server) kill() {
 	}
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.exited
+	s.killed = true
 }
 
 // stop sends SIGTERM and returns how long the process took to end with status 0.
@@ -267,6 +286,13 @@ func (w *transcript) now() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return string(w.text.Bytes()[w.from:])
+}
+
+// all is what all processes have said.
+func (w *transcript) all() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 // tail is the last lines of all processes, long ones shortened.

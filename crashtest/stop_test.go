@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/fault"
 )
 
 // TestSIGTERMUnderLoadLeavesEverythingInObjects stops a busy server, loses its WAL volume, and has every
@@ -58,6 +60,7 @@ func TestAFullStoreDiskStopsProduceOnlyWhenTheWALIsFull(t *testing.T) {
 	require.Greater(t, l.total(), 3000)
 	idle.whole()
 	s.says("no space left on device")
+	done.count(t, fault.NoSpace, 1)
 	l.judge(t, l.topic, l.snapshot())
 	require.NoError(t, syscall.Mount("tmpfs", store, "tmpfs", syscall.MS_REMOUNT, size(1024)))
 	l.awaitAcks(t, 500, callMax)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/fault"
 )
 
 // strace makes the next process of s run under strace with an injection into fdatasync, and returns the file
@@ -87,6 +89,7 @@ func failOneSync(t *testing.T, when, file string, lost bool) {
 	require.NoError(t, err)
 	hit := injected.FindStringSubmatch(string(raw))
 	require.NotNil(t, hit, "the trace shows no injected error:\n%s", raw[max(0, len(raw)-2000):])
+	done.count(t, fault.SyncError, 1)
 	at, err := strconv.ParseFloat(hit[1], 64)
 	require.NoError(t, err)
 	failed := time.UnixMicro(int64(at * 1e6))

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/weirmq/weir/fault"
 )
 
 // written is a topic of one partition and the values in it, in order.
@@ -69,6 +71,7 @@ func value(topic string, n string) string { return topic + "-" + n + " " + strin
 func loseVolume(t *testing.T, s *server) {
 	t.Helper()
 	require.NoError(t, os.RemoveAll(filepath.Join(s.data, "wal")))
+	done.count(t, fault.Wipe, 1)
 }
 
 var recoverHint = regexp.MustCompile(`weir (recover --abandon-wal [0-9a-f-]{36}(?: --data \S+)?)`)

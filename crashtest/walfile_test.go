@@ -105,6 +105,7 @@ func flip(t *testing.T, file string, at int) {
 	_, err = f.WriteAt(b[:], int64(at))
 	require.NoError(t, err)
 	require.NoError(t, f.Sync())
+	done.flipped(t, file, at)
 }
 
 // newerSuperblocks raises the version in both superblocks, with right checksums.
