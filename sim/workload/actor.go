@@ -35,6 +35,8 @@ type actor struct {
 	member      membership
 	session     map[int32]int // of its reading, by partition
 	topicID     [16]byte      // of the admin's topic before the last
+	filled      []check.Value // acknowledged in the admin's topic as it is now
+	deleted     map[check.Value]bool
 
 	producerID int64 // -1: none yet, or not idempotent
 	epoch      int16
@@ -48,6 +50,7 @@ func (r *run) newActor(h host.Host, id int32) *actor {
 		wire: wireClient{h: h, addr: nodeAddr, id: fmt.Sprintf("sim-%d", id), timeout: requestTimeout,
 			hopeless: &r.damaged},
 		sequence: map[int32]int32{}, positions: map[int32]int64{}, session: map[int32]int{},
+		deleted: map[check.Value]bool{},
 	}
 }
 
@@ -142,6 +145,7 @@ const (
 	codeTopicExists       = 36
 	codeOutOfOrder        = 45
 	codeStorage           = 56
+	codeFencedEpoch       = 74
 	codeUnknownLeader     = 75
 	codeMemberIDRequired  = 79
 	codeUnknownTopicID    = 100

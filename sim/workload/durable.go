@@ -101,6 +101,15 @@ func (r *run) acknowledged(op *check.Op) {
 	}
 }
 
+// vouched is called when a client hears what only the holder of the WAL knows: where a log ends, what a group has
+// committed. Whoever took the WAL over before it was asked may have moved on since (PROTOCOL rule 28).
+func (r *run) vouched(op *check.Op) {
+	if r.usurped > 0 && op.Call > int64(r.usurped) {
+		r.fail(oracleFenced, "%s of %s was asked for at %v and answered with %d: the WAL was taken over at %v", op.Kind,
+			op.Partition, host.Time(op.Call).Sub(0), op.Offset, r.usurped.Sub(0))
+	}
+}
+
 // list returns everything that was ever durable, by client and sequence.
 func (s *durableSet) list() []check.Durable {
 	var list []check.Durable

@@ -88,19 +88,27 @@ func (a *actor) sendFetch(
 // checked, as clients do.
 func parseRecords(data []byte, from int64) ([]check.Record, int64, error) {
 	var out []check.Record
+	next, err := eachRecord(data, from, func(_ batch.Batch, rec *batch.Record, v check.Value) {
+		out = append(out, check.Record{Offset: rec.Offset, Value: v})
+	})
+	return out, next, err
+}
+
+// eachRecord is parseRecords that shows the records to fn.
+func eachRecord(data []byte, from int64, fn func(batch.Batch, *batch.Record, check.Value)) (int64, error) {
 	next := from
 	dec := batch.NewDecoder(8 << 20)
 	for len(data) > 0 {
 		b, err := batch.Parse(data)
 		if err != nil {
-			return nil, 0, err
+			return 0, err
 		}
 		if b.ComputeCRC() != b.CRC() {
-			return nil, 0, fmt.Errorf("batch at offset %d fails its CRC", b.BaseOffset())
+			return 0, fmt.Errorf("batch at offset %d fails its CRC", b.BaseOffset())
 		}
 		data = data[b.Size():]
 		if err := dec.Open(b); err != nil {
-			return nil, 0, err
+			return 0, err
 		}
 		var rec batch.Record
 		for dec.Next(&rec) {
@@ -109,16 +117,16 @@ func parseRecords(data []byte, from int64) ([]check.Record, int64, error) {
 			}
 			v, ok := parseToken(rec.Value)
 			if !ok {
-				return nil, 0, fmt.Errorf("record at offset %d is none of ours", rec.Offset)
+				return 0, fmt.Errorf("record at offset %d is none of ours", rec.Offset)
 			}
-			out = append(out, check.Record{Offset: rec.Offset, Value: v})
+			fn(b, &rec, v)
 		}
 		if err := dec.Err(); err != nil {
-			return nil, 0, err
+			return 0, err
 		}
 		next = max(next, b.NextOffset())
 	}
-	return out, next, nil
+	return next, nil
 }
 
 // listEnd asks for the high watermark, which must be linearizable.
@@ -129,6 +137,7 @@ func (a *actor) listEnd(sc *host.Scope, o *Op) {
 		return
 	}
 	op.Offset = r.Offset
+	a.r.vouched(&op)
 	a.record(op, check.OK)
 }
 
@@ -137,6 +146,9 @@ func (a *actor) sendListOffsets(
 ) (*kmsg.ListOffsetsResponseTopicPartition, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.SetVersion(5 + int16(a.id%3))
+	if timestamp == latestTime {
+		req.SetVersion(7)
+	}
 	req.ReplicaID = -1
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = topic
@@ -159,8 +171,8 @@ func (a *actor) sendListOffsets(
 const readBackBytes = 16 << 10
 
 // readLog reads a partition from its log start offset to its high watermark.
-func (a *actor) readLog(sc *host.Scope, p int32) (check.Log, error) {
-	log := check.Log{Partition: check.Partition{Topic: topicName, Index: p}}
+func (a *actor) readLog(sc *host.Scope, p int32) (reading, error) {
+	log := reading{Log: check.Log{Partition: check.Partition{Topic: topicName, Index: p}}}
 	start, err := a.sendListOffsets(sc, topicName, p, -2)
 	if err != nil {
 		return log, err
@@ -173,7 +185,8 @@ func (a *actor) readLog(sc *host.Scope, p int32) (check.Log, error) {
 		return log, fmt.Errorf("list offsets of %s: codes %d, %d", log.Partition, start.ErrorCode, end.ErrorCode)
 	}
 	log.Start = start.Offset
-	log.Values = make([]check.Value, end.Offset-start.Offset)
+	n := end.Offset - start.Offset
+	log.Values, log.times, log.epochs = make([]check.Value, n), make([]int64, n), make([]int32, n)
 	for at := start.Offset; at < end.Offset; {
 		r, err := a.sendFetch(sc, topicName, p, at, readBackBytes, 100)
 		if err != nil {
@@ -182,17 +195,16 @@ func (a *actor) readLog(sc *host.Scope, p int32) (check.Log, error) {
 		if r.ErrorCode != 0 {
 			return log, fmt.Errorf("read %s at offset %d: code %d", log.Partition, at, r.ErrorCode)
 		}
-		records, next, err := parseRecords(r.RecordBatches, at)
+		next, err := eachRecord(r.RecordBatches, at, func(b batch.Batch, rec *batch.Record, v check.Value) {
+			if i := rec.Offset - start.Offset; i < n {
+				log.Values[i], log.times[i], log.epochs[i] = v, rec.Timestamp, b.LeaderEpoch()
+			}
+		})
 		if err != nil {
 			return log, err
 		}
 		if next == at {
 			return log, fmt.Errorf("read %s at offset %d of %d: nothing came", log.Partition, at, end.Offset)
-		}
-		for _, rec := range records {
-			if rec.Offset < end.Offset {
-				log.Values[rec.Offset-start.Offset] = rec.Value
-			}
 		}
 		at = next
 	}

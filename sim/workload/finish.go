@@ -223,14 +223,15 @@ func (r *run) readBack() ([]check.Log, error) {
 
 func (a *actor) readAll(sc *host.Scope) ([]check.Log, error) {
 	var logs []check.Log
+	var read []reading
 	for p := range a.r.settings.Partitions {
 		log, err := a.readLog(sc, p)
 		if err != nil {
 			return nil, err
 		}
-		logs = append(logs, log)
+		logs, read = append(logs, log.Log), append(read, log)
 	}
-	return logs, nil
+	return logs, a.question(sc, read)
 }
 
 // stop ends the node in order.

@@ -75,6 +75,7 @@ func (a *actor) fetchCommitted(sc *host.Scope, o *Op) {
 		return // a read that was not answered says nothing
 	}
 	op.Offset = offset
+	a.r.vouched(&op)
 	a.record(op, check.OK)
 }
 

@@ -56,6 +56,9 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 		a.record(op, check.Unknown)
 	case code == 0:
 		a.record(op, check.OK)
+		if op.Kind == check.DeleteTopic {
+			a.bury()
+		}
 	case code == codeTopicExists, code == codeUnknownTopic:
 		op.Code = code
 		a.record(op, check.Failed)
@@ -90,7 +93,15 @@ func (a *actor) fill(sc *host.Scope, op *Op) {
 		batches[i].Op = check.Op{Partition: check.Partition{Topic: adminTopic, Index: b.Partition}}
 		batches[i].data = a.build(&batches[i], b, nil)
 	}
-	_, _ = a.wire.do(sc, a.produceRequest(adminTopic, batches))
+	resp, err := a.wire.do(sc, a.produceRequest(adminTopic, batches))
+	if err != nil {
+		return
+	}
+	for _, t := range resp.(*kmsg.ProduceResponse).Topics {
+		if len(t.Partitions) == 1 && t.Partitions[0].ErrorCode == 0 {
+			a.filled = append(a.filled, batches[0].Values...)
+		}
+	}
 }
 
 // readTopic reads the admin's own topic from its start, of which objects may be deleted meanwhile: what comes must be
@@ -110,7 +121,19 @@ func (a *actor) readTopic(sc *host.Scope, o *Op) {
 			a.r.fail(oracleAnswer, "read %s/%d: %s at offset %d was produced to another topic", adminTopic, o.Partition,
 				rec.Value, rec.Offset)
 		}
+		if a.deleted[rec.Value] {
+			a.r.fail(oracleAnswer, "read %s/%d: %s at offset %d was in the topic of that name that is deleted", adminTopic,
+				o.Partition, rec.Value, rec.Offset)
+		}
 	}
+}
+
+// bury notes that the topic is deleted: what was in it is gone.
+func (a *actor) bury() {
+	for _, v := range a.filled {
+		a.deleted[v] = true
+	}
+	a.filled = nil
 }
 
 func (a *actor) deleteTopic(sc *host.Scope, name string) (int16, error) {
