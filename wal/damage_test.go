@@ -2,6 +2,7 @@ package wal_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -275,4 +276,19 @@ func TestATornTailBelowTheEvidenceIsDamage(t *testing.T) {
 	rec = b.recovered(nil)
 	require.Len(t, rec.Damage, 1)
 	require.Equal(t, rs[3].at.Frame, rec.Damage[0].From)
+}
+
+// After a start at a new generation either slot alone tells of it: ranges are opened at it next, and a volume that
+// knows only of the generation before is an old copy.
+func TestEitherSlotAloneTellsTheGenerationOfTheStart(t *testing.T) {
+	b, _, _, _ := written(t, 4, 5000, 0)
+	b.recovered(func(_ *wal.Config, e *wal.Expect) { e.Generation = 5 })
+	img := b.image()
+	for _, at := range []int{0, len(img) - wal.BlockSize} {
+		rotten := slices.Clone(img)
+		clear(rotten[at : at+wal.BlockSize])
+		b.put(rotten)
+		rec := b.recovered(func(_ *wal.Config, e *wal.Expect) { e.Generation, e.Opened = 5, 5 })
+		require.Len(t, rec.Entries, 4)
+	}
 }

@@ -131,6 +131,10 @@ func (l *Log) stamp(found *slots, want *Expect) error {
 	l.sb, l.slot = sb, found.at
 	l.trim, l.freed = sb.trim, 0
 	l.slotTrim[found.at], l.slotTrim[1-found.at] = sb.trim.pos, 0
+	if err := l.writeSuper(false); err != nil || l.id.Generation == found.newest.id.Generation {
+		return err
+	}
+	// The other slot too: alone it would be taken for an old copy of the volume once a range was opened.
 	return l.writeSuper(false)
 }
 
