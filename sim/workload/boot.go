@@ -128,6 +128,7 @@ func (r *run) onKill(m *sim.Machine) {
 	if r.manual {
 		return
 	}
+	r.damageRing()
 	r.restarts++
 	rng := r.w.Rand(fmt.Sprintf("restart-%d", r.restarts))
 	r.w.After(host.Time(rng.Int64N(int64(300*time.Millisecond))), func() {

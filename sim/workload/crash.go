@@ -18,15 +18,19 @@ import (
 // with time. The first call whose place is under the bar is the one; places that were rarely seen before have a
 // better chance, because another may not come.
 type crashes struct {
-	r     *run
-	rng   *rand.Rand
-	slots []slot
-	seen  map[string]int // calls so far, by place
-	since uint64         // calls since the last start
-	late  bool           // the clients' work is nearly over: whatever is open strikes now
-	last  sim.Call       // of the node
-	at    string         // place of the call that was chosen
-	list  []string       // where each crash struck
+	r        *run
+	rng      *rand.Rand
+	slots    []slot
+	seen     map[string]int // calls so far, by place
+	since    uint64         // calls since the last start
+	late     bool           // the clients' work is nearly over: whatever is open strikes now
+	last     sim.Call       // of the node
+	wrote    int64          // bytes of the frame that is not synced yet
+	taken    int            // of the settings' Usurps
+	ringNext host.Time      // when it is looked again for a frame to spoil
+	spoilt   int            // of the settings' frames
+	at       string         // place of the call that was chosen
+	list     []string       // where each crash struck
 }
 
 // slot is one crash to come.
@@ -36,6 +40,8 @@ type slot struct {
 	from  host.Time // by place: not before, since the world began
 	loop  bool      // and again in the starts that follow
 	mid   bool      // in the middle of a commit to the WAL: by its place alone that comes too seldom
+	bytes int64     // mid: of a frame at least so large, if one comes
+	fate  sim.Fate
 }
 
 const (
@@ -43,8 +49,13 @@ const (
 	recoveryCalls = 90
 	// barRises is how long the bar takes from the lowest place to the highest.
 	barRises = 20 * time.Second
-	// midCommit begins the places where a frame is written and not synced yet.
+	// midCommit begins the places where a frame is written and not synced yet, midWrite those where it is written.
 	midCommit = "wal.commit sync weir/wal:"
+	midWrite  = "wal.commit write weir/wal:"
+	// largeWait is how long a crash waits for a large frame.
+	largeWait = 4 * time.Second
+	// usurpPause bounds the pause in which the WAL is taken over: clients wait longer.
+	usurpPause = 50 * time.Millisecond
 )
 
 func (c *crashes) init(r *run) {
@@ -70,7 +81,10 @@ func (c *crashes) init(r *run) {
 		default:
 			s.loop = c.rng.IntN(8) < set.Loop && c.rng.IntN(4) == 0
 		}
-		s.mid = s.calls == 0 && !s.loop && mid.IntN(3) == 0
+		if s.mid = s.calls == 0 && !s.loop && mid.IntN(2) == 0; s.mid {
+			s.bytes = 4096 * pick[int64](mid, 0, 2, 4, 8)
+			s.fate = pick(mid, sim.Seeded, sim.MixUnsynced, sim.MixUnsynced)
+		}
 		c.slots = append(c.slots, s)
 	}
 }
@@ -95,12 +109,24 @@ func (r *run) onCall(call sim.Call) {
 func (c *crashes) call(call sim.Call) {
 	c.since++
 	c.last = call
-	if len(c.slots) == 0 {
-		return
-	}
 	place := call.Place()
-	c.seen[place]++
-	if !c.due(place) {
+	if strings.HasPrefix(place, midWrite) {
+		c.wrote += call.Len
+	}
+	inCommit := strings.HasPrefix(place, midCommit)
+	if inCommit {
+		c.usurp()
+		if c.ringCrash() {
+			c.at = place
+			c.r.m.CrashAt(call.N, sim.When(1+c.rng.IntN(2)), sim.Seeded)
+			return
+		}
+	}
+	due := len(c.slots) > 0 && c.due(place)
+	if inCommit {
+		c.wrote = 0
+	}
+	if !due {
 		return
 	}
 	s := c.slots[0]
@@ -118,11 +144,26 @@ func (c *crashes) call(call sim.Call) {
 			Arg: sim.CrashArg(when, sim.Seeded, c.rng.Uint64())})
 		return
 	}
-	c.r.m.CrashAt(call.N, when, sim.Seeded)
+	c.r.m.CrashAt(call.N, when, s.fate)
+}
+
+// usurp takes the WAL over while a frame is being synced, if that is due: what the node knew of its fence before the
+// sync counts no more.
+func (c *crashes) usurp() {
+	list, now := c.r.settings.Crash.Usurps, c.r.w.Now()
+	if c.r.replay || c.taken >= len(list) || now < host.Time(list[c.taken]) || c.r.node == nil || c.r.calm ||
+		c.r.settings.Beyond != nil || !c.r.awaited() {
+		return
+	}
+	c.taken++
+	c.r.w.Inject(fault.Step{At: now + 1, Nth: 1, Target: nodeMachine, Kind: fault.Usurp})
+	c.r.w.Inject(fault.Step{At: now + 1, Nth: 1, Target: nodeMachine, Kind: fault.Pause,
+		For: time.Duration(1 + c.rng.Int64N(int64(usurpPause)))})
 }
 
 // due tells whether the next crash strikes at a call of this place.
 func (c *crashes) due(place string) bool {
+	c.seen[place]++
 	s, now := &c.slots[0], c.r.w.Now()
 	if s.calls > 0 {
 		return c.since == s.calls || c.late && c.since > s.calls
@@ -134,7 +175,7 @@ func (c *crashes) due(place string) bool {
 		return true
 	}
 	if s.mid {
-		return strings.HasPrefix(place, midCommit)
+		return strings.HasPrefix(place, midCommit) && (c.wrote >= s.bytes || now.Sub(s.from) > largeWait)
 	}
 	const whole = 1 << 32
 	bar := uint64(min(barRises, now.Sub(s.from))) * whole / uint64(barRises)

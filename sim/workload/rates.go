@@ -93,6 +93,18 @@ func (r *run) onFault(s fault.Step) {
 	}
 }
 
+// awaited tells whether some client waits for the answer to a produce.
+func (r *run) awaited() bool {
+	for _, a := range r.actors {
+		for i := range a.batches {
+			if !a.batches[i].ended {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // durableUnanswered tells whether some batch is durable and its client has not heard.
 func (r *run) durableUnanswered() bool {
 	for _, a := range r.actors {

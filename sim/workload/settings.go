@@ -24,6 +24,7 @@ type Settings struct {
 	Freeze  Freeze          `json:"freeze,omitempty"`
 	Tiny    bool            `json:"tiny,omitempty"` // some buffer is of the smallest size
 	Beyond  *BeyondSettings `json:"beyond,omitempty"`
+	Ring    []RingDamage    `json:"ring,omitempty"` // frames of the WAL that are spoilt, beyond the promise too
 }
 
 // Freeze is the trouble that the far clients stay in when the core is healed.
@@ -85,6 +86,8 @@ type CrashSettings struct {
 	// Recovery of 4 crashes after the first strike in the recovery from the one before.
 	Recovery int `json:"recovery_in_4"`
 	Loop     int `json:"loop_in_32"` // of 32 crashes by place so many are loops
+	// Usurps are times, from the beginning of the world, from which on the WAL is taken over in the middle of a commit.
+	Usurps []time.Duration `json:"usurps_ns,omitempty"`
 	// Stops are times, from the beginning of the world, at which the node is stopped in order and started again.
 	Stops []time.Duration `json:"stops_ns,omitempty"`
 }

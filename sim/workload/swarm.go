@@ -1,7 +1,9 @@
 package workload
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/weirmq/weir/sim"
@@ -31,7 +33,35 @@ func Draw(seed uint64) Settings {
 		s.Beyond = drawBeyond(rng, s.Duration)
 		s.Crash.Count = max(3, s.Crash.Count) // much happens to a disk while its machine is down
 	}
+	s.drawRare(stream(seed, "rare", 0))
 	return s
+}
+
+// drawRare draws what has to come together for some mistakes to show: frames of many blocks, a WAL taken over within a
+// commit, damage of exactly what only the WAL holds.
+func (s *Settings) drawRare(rng *rand.Rand) {
+	if rng.IntN(3) == 0 { // batches about as large as they may be
+		for range 2 {
+			if c := &s.Clients[rng.IntN(len(s.Clients))]; c.Role == RoleProducer || c.Role == RoleExactly {
+				c.Records = 4 + rng.IntN(13)
+				c.Bytes = s.Node.SlabBytes / 4 / c.Records
+			}
+		}
+	}
+	if rng.IntN(3) == 0 {
+		s.Crash.Usurps = append(s.Crash.Usurps, time.Duration(rng.Int64N(int64(s.Duration))))
+	}
+	if rng.IntN(7) > 0 {
+		return
+	}
+	s.Beyond = nil // one damage may hide another
+	for range 1 + rng.IntN(2) {
+		at := s.Duration/3 + time.Duration(rng.Int64N(int64(s.Duration)*2/3))
+		s.Ring = append(s.Ring, RingDamage{at, rng.Uint64()})
+	}
+	slices.SortFunc(s.Ring, func(a, b RingDamage) int { return cmp.Compare(a.At, b.At) })
+	s.Node.UploadAge = between(rng, time.Second, 4*time.Second)
+	s.Node.UploadBytes = s.Node.WALCapacity / 4
 }
 
 // pick draws one of the values.
