@@ -181,7 +181,7 @@ func firstDifference(a, b *bufio.Reader) *difference {
 // String prints the difference with what led to it.
 func (d *difference) String() string {
 	var t strings.Builder
-	t.WriteString("first differing event of two more runs (event, virtual seconds, kind, who a b in hex, hash, task, what):\n")
+	t.WriteString("first differing event of two more runs (event, virtual seconds, kind, who a b, hash, task, what):\n")
 	for _, line := range d.before {
 		fmt.Fprintf(&t, "    %s\n", line)
 	}

@@ -48,8 +48,8 @@ func drawBeyond(rng *rand.Rand, d time.Duration) *BeyondSettings {
 func (r *run) beyond() bool { return r.damaged }
 
 // spare is the atlas: it tells whether the only copy of something may be damaged. Beyond the promise all may, once
-// there is something to lose, but not both volumes that know of the cluster: who loses everything cannot know that there
-// was anything.
+// there is something to lose, but not both volumes that know of the cluster: who loses everything cannot know that
+// there was anything.
 // Within it one superblock slot of a ring may, always the same: either slot alone starts a right scan.
 func (r *run) spare(volume, path string, off, n int64) bool {
 	if r.settings.Beyond != nil {
