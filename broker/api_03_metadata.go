@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
 )
 
 // Metadata (key 3), v0–13.
@@ -56,6 +57,12 @@ func (b *Broker) metadataTopic(
 	}
 	if t != nil {
 		return describeTopic(b, t)
+	}
+	if code == codeUnknownTopicOrPartition {
+		if _, soon := b.onItsWay(name); soon {
+			probe.Hit(probe.BrokerTopicOnItsWay)
+			code = codeLeaderNotAvailable
+		}
 	}
 	resp := kmsg.NewMetadataResponseTopic()
 	resp.Topic, resp.TopicID = want.Topic, want.TopicID

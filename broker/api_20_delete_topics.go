@@ -38,6 +38,11 @@ func handleDeleteTopics(b *Broker, sc *host.Scope, c *call) (reply, error) {
 func (b *Broker) deleteRequested(sc *host.Scope, name string, id [16]byte, byID bool) kmsg.DeleteTopicsResponseTopic {
 	r := kmsg.NewDeleteTopicsResponseTopic()
 	t, code := b.find(name, id, byID)
+	if code == codeUnknownTopicOrPartition {
+		if soon, found := b.onItsWay(name); found {
+			t, code = &topic{name: name, id: soon, internal: name == offsetsTopic}, codeNone
+		}
+	}
 	if code == codeNone && t.internal {
 		code = codeInvalidTopic
 	}

@@ -282,7 +282,8 @@ func (d *groupDraft) Durable(err error) {
 	g.quiet.Broadcast()
 }
 
-// settle waits until every record that was asked for so far is durable, or the part has stopped.
+// settle waits until every record that was asked for so far is durable. It fails if the part has stopped, as it does
+// when the WAL dies: nobody may be told then that something is kept.
 func (g *groupPart) settle(sc *host.Scope) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -290,6 +291,9 @@ func (g *groupPart) settle(sc *host.Scope) error {
 		if err := g.quiet.Wait(sc, 0); err != nil {
 			return err
 		}
+	}
+	if g.stopped {
+		return errStopped
 	}
 	return nil
 }

@@ -85,6 +85,16 @@ func (b *Broker) find(name string, id [16]byte, byID bool) (*topic, Code) {
 	return nil, codeUnknownTopicOrPartition
 }
 
+// onItsWay returns the id of a topic that metadata has and this broker does not serve yet: it has just been created,
+// and its partitions wait for room. To say that it does not exist would contradict who was told that it does.
+func (b *Broker) onItsWay(name string) (id metadata.UUID, found bool) {
+	b.meta.Read(func(s *metadata.State) {
+		t, ok := s.TopicByName(name)
+		id, found = t.ID, ok && !t.Deleting
+	})
+	return id, found
+}
+
 // partition returns the part that serves partition n of t, or the code that says why there is none.
 func (t *topic) partition(n int32) (*part, Code) {
 	if n < 0 || int(n) >= len(t.parts) {

@@ -21,6 +21,7 @@ var (
 	BrokerFenceLost         = define("broker.a linearizable read found the fence lost")
 	BrokerDeleteInFlight    = define("broker.a topic was deleted with a produce in flight")
 	BrokerNameTaken         = define("broker.a new topic waited for the end of one of its name")
+	BrokerTopicOnItsWay     = define("broker.a topic was asked for before it was served")
 	BrokerCommitOfDeleted   = define("broker.offsets were committed for a topic that is not there")
 	BrokerCommandRefused    = define("broker.metadata refused a command")
 	BrokerCommitGone        = define("broker.a committed object held records of a deleted stream")

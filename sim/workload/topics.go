@@ -44,7 +44,7 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 			return
 		}
 		switch t.ErrorCode {
-		case 0, codeLeaderNotAvail:
+		case 0:
 			op.Partitions = int32(len(t.Partitions))
 		case codeUnknownTopic:
 		default:
@@ -184,8 +184,8 @@ func (a *actor) oldTopic(sc *host.Scope, o *Op) {
 	}
 	a.r.count(fault.StaleMetadata)
 	now, err := a.describe(sc, adminTopic)
-	if err != nil || now.TopicID == a.topicID {
-		return // the deletion did not happen
+	if err != nil || now.TopicID == a.topicID || now.ErrorCode == codeLeaderNotAvail {
+		return // the deletion did not happen, or that cannot be told
 	}
 	req := kmsg.NewPtrFetchRequest()
 	req.SetVersion(13)
