@@ -2,6 +2,7 @@ package workload
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,6 +88,10 @@ func (c *crashes) init(r *run) {
 		}
 		c.slots = append(c.slots, s)
 	}
+	if set.Count > 0 && mid.IntN(4) > 0 { // one comes before all others, and tears a large frame if one is written
+		from := host.Time(mid.Int64N(int64(d) / 2))
+		c.slots = slices.Insert(c.slots, 0, slot{from: from, mid: true, bytes: 4 * 4096, fate: sim.MixUnsynced})
+	}
 }
 
 // booted begins the count of an incarnation's calls.
@@ -171,11 +176,11 @@ func (c *crashes) due(place string) bool {
 	if now < s.from {
 		return false
 	}
-	if c.late {
+	if c.late && !s.mid {
 		return true
 	}
 	if s.mid {
-		return strings.HasPrefix(place, midCommit) && (c.wrote >= s.bytes || now.Sub(s.from) > largeWait)
+		return strings.HasPrefix(place, midCommit) && (c.late || c.wrote >= s.bytes || now.Sub(s.from) > largeWait)
 	}
 	const whole = 1 << 32
 	bar := uint64(min(barRises, now.Sub(s.from))) * whole / uint64(barRises)
