@@ -38,6 +38,7 @@ type actor struct {
 	topicID     [16]byte      // of the admin's topic before the last
 	filled      []check.Value // acknowledged in the admin's topic as it is now
 	deleted     map[check.Value]bool
+	lingers     bool // a commit in the admin's topic was not answered
 
 	producerID int64 // -1: none yet, or not idempotent
 	epoch      int16

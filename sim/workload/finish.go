@@ -149,7 +149,7 @@ func (r *run) progress() error {
 		if code, err := a.sendCommit(sc, &op); err != nil || code != 0 {
 			return fmt.Errorf("commit: code %d, %w", code, err)
 		}
-		got, err := a.sendFetchCommitted(sc, livenessTeam, 0)
+		got, err := a.sendFetchCommitted(sc, livenessTeam, op.Partition)
 		if err == nil && got != op.Offset {
 			err = fmt.Errorf("offset %d is committed, not %d", got, op.Offset)
 		}

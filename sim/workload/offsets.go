@@ -37,7 +37,7 @@ func (a *actor) sendCommit(sc *host.Scope, op *check.Op) (int16, error) {
 		req.Generation = op.Generation
 	}
 	t := kmsg.NewOffsetCommitRequestTopic()
-	t.Topic = topicName
+	t.Topic = op.Topic
 	rp := kmsg.NewOffsetCommitRequestTopicPartition()
 	rp.Partition, rp.Offset = op.Index, op.Offset
 	t.Partitions = append(t.Partitions, rp)
@@ -70,7 +70,7 @@ func (a *actor) fetchCommitted(sc *host.Scope, o *Op) {
 	if a.role == RoleMember {
 		op.Group = memberGroup
 	}
-	offset, err := a.sendFetchCommitted(sc, op.Group, o.Partition)
+	offset, err := a.sendFetchCommitted(sc, op.Group, op.Partition)
 	if err != nil {
 		return // a read that was not answered says nothing
 	}
@@ -79,13 +79,13 @@ func (a *actor) fetchCommitted(sc *host.Scope, o *Op) {
 	a.record(op, check.OK)
 }
 
-// sendFetchCommitted returns the offset that a group has committed in a partition of the run's topic, -1 for none.
-func (a *actor) sendFetchCommitted(sc *host.Scope, group string, p int32) (int64, error) {
+// sendFetchCommitted returns the offset that a group has committed in a partition, -1 for none.
+func (a *actor) sendFetchCommitted(sc *host.Scope, group string, p check.Partition) (int64, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.SetVersion(5 + int16(a.id%3))
 	req.Group = group
 	t := kmsg.NewOffsetFetchRequestTopic()
-	t.Topic, t.Partitions = topicName, []int32{p}
+	t.Topic, t.Partitions = p.Topic, []int32{p.Index}
 	req.Topics = append(req.Topics, t)
 	resp, err := a.wire.do(sc, req)
 	if err != nil {

@@ -34,6 +34,9 @@ func Draw(seed uint64) Settings {
 		s.Crash.Count = max(3, s.Crash.Count) // much happens to a disk while its machine is down
 	}
 	s.drawRare(stream(seed, "rare", 0))
+	if put := &s.Node.StorePut; *put > 0 { // or a store that is only slow fails every put for ever
+		*put = max(*put, 20*max(s.Store.Latency.Max, 15*time.Millisecond))
+	}
 	return s
 }
 
@@ -97,8 +100,8 @@ func (s *Settings) drawNode(rng *rand.Rand) {
 	s.Tiny = n.SlabBytes == 64<<10 || n.ObjectBytes == 16<<10 || n.UploadBytes == 8<<10
 }
 
-// drawClients draws the mix. Its operations come to between opsLeast and half as many again, of those that a trouble
-// for ever may leave undone a half is counted.
+// drawClients draws the mix. Its operations come to between opsLeast and half as many again, not counting those that a
+// trouble for ever may leave undone.
 func (s *Settings) drawClients(rng *rand.Rand) {
 	s.Clients = nil
 	records := pick(rng, 1, 3, 5, 5, 20)
@@ -125,7 +128,7 @@ func (s *Settings) drawClients(rng *rand.Rand) {
 	for _, c := range s.Clients {
 		share := float64(s.Duration) / float64(c.Think)
 		if c.Machine == farClients && s.Freeze != "" {
-			share /= 2
+			share = 0
 		}
 		total += share
 	}

@@ -35,6 +35,7 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 	case OpDeleteTopic:
 		op.Kind = check.DeleteTopic
 		a.remember(sc)
+		a.leaveBehind(sc)
 		op.Call = a.now()
 		code, err = a.deleteTopic(sc, adminTopic)
 	case OpDescribeTopic:
@@ -56,9 +57,7 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 		a.record(op, check.Unknown)
 	case code == 0:
 		a.record(op, check.OK)
-		if op.Kind == check.DeleteTopic {
-			a.bury()
-		}
+		a.bury(sc, o.Kind)
 	case code == codeTopicExists, code == codeUnknownTopic:
 		op.Code = code
 		a.record(op, check.Failed)
@@ -128,12 +127,36 @@ func (a *actor) readTopic(sc *host.Scope, o *Op) {
 	}
 }
 
-// bury notes that the topic is deleted: what was in it is gone.
-func (a *actor) bury() {
-	for _, v := range a.filled {
-		a.deleted[v] = true
+const adminGroup = "scratchers"
+
+// leaveBehind commits an offset in the topic that is about to be deleted: the next of its name must not find it.
+func (a *actor) leaveBehind(sc *host.Scope) {
+	if !a.coordinated && !a.findCoordinator(sc) {
+		return
 	}
-	a.filled = nil
+	a.seq++
+	op := check.Op{Partition: check.Partition{Topic: adminTopic}, Group: adminGroup, Offset: int64(a.seq)}
+	_, err := a.sendCommit(sc, &op)
+	a.lingers = a.lingers || err != nil // it may still be carried out
+}
+
+// bury notes that the topic is deleted and created anew: what was in it is gone.
+func (a *actor) bury(sc *host.Scope, kind OpKind) {
+	switch kind {
+	case OpDeleteTopic:
+		for _, v := range a.filled {
+			a.deleted[v] = true
+		}
+		a.filled = nil
+	case OpCreateTopic:
+		if !a.coordinated || a.lingers {
+			return
+		}
+		at, err := a.sendFetchCommitted(sc, adminGroup, check.Partition{Topic: adminTopic})
+		if err == nil && at >= 0 {
+			a.r.fail(oracleAnswer, "offset %d is committed in %s, which was just created", at, adminTopic)
+		}
+	}
 }
 
 func (a *actor) deleteTopic(sc *host.Scope, name string) (int16, error) {
