@@ -26,15 +26,15 @@ type BeyondSettings struct {
 	Delete bool      `json:"object_delete,omitempty"`
 }
 
-// drawBeyond draws up to four kinds of damage.
+// drawBeyond draws up to five kinds of damage.
 func drawBeyond(rng *rand.Rand, d time.Duration) *BeyondSettings {
 	b := &BeyondSettings{}
 	kinds := []FaultRate{
-		{fault.BitRot, 2_000}, {fault.MisdirectWrite, 20_000}, {fault.StaleChunk, 800_000}, {fault.Truncated, 800_000},
+		{fault.BitRot, 2_000}, {fault.MisdirectWrite, 20_000}, {fault.StaleChunk, 800_000}, {fault.Truncated, 900_000},
 		{fault.FileMissing, 800_000}, {fault.Wipe, 800_000}, {fault.SwapVolumes, 800_000},
 	}
 	rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-	if n := rng.IntN(5); n > 0 {
+	if n := rng.IntN(6); n > 0 {
 		b.Rates = kinds[:n]
 	}
 	if len(b.Rates) == 0 || rng.IntN(5) == 0 {
@@ -53,7 +53,7 @@ func (r *run) beyond() bool { return r.damaged }
 // Within it one superblock slot of a ring may, always the same: either slot alone starts a right scan.
 func (r *run) spare(volume, path string, off, n int64) bool {
 	if r.settings.Beyond != nil {
-		return r.ops > opsLeast/2 && !r.calm && r.damages < damagesMax && r.leavesAWitness(volume)
+		return r.ops > opsLeast/4 && !r.calm && r.damages < damagesMax && r.leavesAWitness(volume)
 	}
 	if path == "" || strings.HasSuffix(path, ".fence") {
 		return false
@@ -72,13 +72,17 @@ func (r *run) spare(volume, path string, off, n int64) bool {
 
 // leavesAWitness tells whether one of the two volumes that know of the cluster stays whole if this one is damaged.
 func (r *run) leavesAWitness(volume string) bool {
-	if volume != r.m.Volume(nodeVolume).Name() && volume != r.m.Volume(metaVolume).Name() {
+	place := nodeVolume // what lies there may have been swapped
+	if volume != r.m.Volume(place).Name() {
+		place = metaVolume
+	}
+	if volume != r.m.Volume(place).Name() {
 		return true
 	}
 	if r.unwitnessed == "" {
-		r.unwitnessed = volume
+		r.unwitnessed = place
 	}
-	return r.unwitnessed == volume
+	return r.unwitnessed == place
 }
 
 // damagesMax bounds the damage of a run.

@@ -17,8 +17,8 @@ type FaultRate struct {
 // and a few dozen times in a run, and work gets done. A seed turns about half of them off and bends the others.
 var usual = []FaultRate{
 	{fault.TornWrite, 300_000}, {fault.LostWrites, 200_000}, {fault.MisdirectRead, 250}, {fault.BitRot, 6_000},
-	{fault.ReadError, 60}, {fault.WriteError, 150}, {fault.DirError, 20_000}, {fault.SyncError, 150},
-	{fault.NoSpace, 300}, {fault.ShortWrite, 700}, {fault.ShortRead, 2_000}, {fault.DiskSlow, 200}, {fault.DiskStall, 40},
+	{fault.ReadError, 60}, {fault.WriteError, 150}, {fault.DirError, 20_000}, {fault.SyncError, 200},
+	{fault.NoSpace, 400}, {fault.ShortWrite, 700}, {fault.ShortRead, 2_000}, {fault.DiskSlow, 200}, {fault.DiskStall, 40},
 
 	{fault.PacketDelay, 500}, {fault.PacketDrop, 800}, {fault.PacketRepeat, 1_000}, {fault.ResetMidway, 500},
 	{fault.HalfOpen, 400_000}, {fault.AcceptHang, 10_000}, {fault.DialRefused, 10_000},

@@ -45,7 +45,7 @@ type run struct {
 	ahead        bool      // the fence word is ahead of metadata, until the next start
 	damaged      bool      // the only copy of something was spoilt
 	damages      int
-	unwitnessed  string   // the volume that knows of the cluster and may be damaged; "" = either still may
+	unwitnessed  string   // the place of the volume that knows of the cluster and may be damaged; "" = either still may
 	said         []string // what weir said to that, and what was spoilt
 	ops          int      // operations carried out
 	staleCommits int      // refused because their generation was over
