@@ -83,7 +83,8 @@ func (c *checker) readSlots(w *walFile) bool {
 var errBlank = errors.New("it is blank")
 
 // badSlot says that one slot cannot be believed. A crash while it is written leaves that, so it is no finding unless
-// it looks otherwise.
+// it looks otherwise. A sector that was torn before the last byte that changed looks like one with a changed byte, so
+// that is a finding only where no crash can have been.
 func (c *checker) badSlot(w *walFile, i int, err error) {
 	f := Finding{Kind: Superblock, Where: fmt.Sprintf("%s, superblock %s", w.where, slotNames[i]),
 		What: fmt.Sprintf("it cannot be believed (%v); the %s one serves", err, slotNames[1-i]),
@@ -91,7 +92,7 @@ func (c *checker) badSlot(w *walFile, i int, err error) {
 	var flipped flippedError
 	switch {
 	case errors.Is(err, errBlank) && i == 1 && w.super.seq == 1: // birth
-	case errors.Is(err, errBlank) || errors.As(err, &flipped):
+	case errors.Is(err, errBlank) || errors.As(err, &flipped) && !c.o.Crashed:
 		c.find(f)
 	default:
 		f.What += ": a crash while it is written leaves this"

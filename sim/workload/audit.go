@@ -91,7 +91,7 @@ func (i bucketImage) Get(key string) ([]byte, error) {
 
 func (a *audits) look(o fsck.Options) *fsck.Report {
 	m := a.r.m
-	o.Node = diskImage{m.Volume(nodeVolume)}
+	o.Node, o.Crashed = diskImage{m.Volume(nodeVolume)}, !o.Stopped
 	return fsck.Check(diskImage{m.Volume(metaVolume)}, diskImage{m.Volume(walVolume)}, bucketImage{a.r.w}, o)
 }
 

@@ -191,8 +191,8 @@ func (r *run) least() check.Counts {
 	if r.settings.Duration < 10*time.Second || r.replay || r.damaged {
 		return check.Counts{} // too short, or cut short, to demand anything of each run
 	}
-	return check.Counts{Acked: 150, AckedRecords: 150, Fetches: 1, ReadRecords: 1, FinalRecords: 150,
-		Linearized: 150}
+	return check.Counts{Acked: 50, AckedRecords: 50, Fetches: 1, ReadRecords: 1, FinalRecords: 50,
+		Linearized: 50}
 }
 
 // work boots the node and lets the clients work.
