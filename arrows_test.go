@@ -22,6 +22,7 @@ var arrows = map[string]arrow{
 	"internal/probe":     {level: 0},
 	"internal/mutant":    {level: 0},
 	"check":              {level: 0},
+	"check/model":        {level: 0},
 	"host":               {level: 1, may: []string{"internal/invariant"}},
 
 	"host/hosttest":         {level: 10, may: []string{"host", "internal/invariant"}},
