@@ -154,8 +154,9 @@ func (v *Volume) crash(inc *incarnation, at *mount, fate Fate, seed uint64) {
 		w.fired[fault.LostWrites]++ // the crash says what was lost: no step repeats it
 		w.note(KindFault, at.target.hash, uint64(fault.LostWrites), l.losses)
 	}
-	if l.losses > 0 && lost != nil {
-		w.fire(&at.target, lost)
+	if lost != nil { // it decided, whether or not something was lost: without it the crash would have drawn otherwise
+		w.show(&at.target, lost)
+		w.fired[fault.LostWrites] += min(1, l.losses)
 	}
 	if l.torn > 0 {
 		w.fire(&at.target, torn)

@@ -24,6 +24,7 @@ func everything(rate sim.Rate) sim.Faults {
 		}
 	}
 	for _, often := range []*sim.Rate{
+		&f.LostWrites,
 		&f.TornSector, &f.Wipe, &f.SwapVolumes, &f.FileMissing, &f.Truncate, &f.StaleChunk, &f.HalfOpen, &f.Usurp,
 		&f.PartLost, &f.PartUnknown, &f.GhostGet, &f.PartialList, &f.WrongRange,
 		&f.BodyFlipped, &f.StaleList,

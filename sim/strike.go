@@ -129,6 +129,11 @@ func (w *World) hit(t *target, r *rates, k fault.Kind) *fault.Step {
 // fire counts a fault that was carried out, and shows it.
 func (w *World) fire(t *target, step *fault.Step) {
 	w.fired[step.Kind]++
+	w.show(t, step)
+}
+
+// show is fire for a fault that may have changed nothing, and is needed to repeat the run all the same.
+func (w *World) show(t *target, step *fault.Step) {
 	w.note(KindFault, t.hash, uint64(step.Kind), step.Arg)
 	if w.cfg.OnFault != nil {
 		w.cfg.OnFault(*step)

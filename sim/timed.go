@@ -61,10 +61,11 @@ func (f *timedFaults) steps() fault.Plan {
 	return list
 }
 
-// runTimed carries out the head of the queue.
+// runTimed carries out the head of the queue. What cannot be carried out does not move the time either: a plan that
+// was recorded does not have it.
 func (w *World) runTimed() {
 	f := &w.timed
-	x := f.queue[0]
+	x, now, steps := f.queue[0], w.now, w.steps
 	f.queue = f.queue[1:]
 	if x.at > w.now {
 		w.now, w.steps = x.at, 0
@@ -98,6 +99,7 @@ func (w *World) runTimed() {
 	}
 	if !carried {
 		f.missed = append(f.missed, x.step)
+		w.now, w.steps = now, steps
 	}
 }
 
