@@ -11,7 +11,8 @@ import (
 //
 // Behavior: the brokers, the cluster id, and the topics asked for. null means all topics (v1+), an empty
 // list none; in v0 an empty list means all. An unknown topic is created when the broker's setting and the
-// request (v4+) allow it; an invalid name is INVALID_TOPIC_EXCEPTION and never a new topic. Each
+// request (v4+) allow it; an invalid name is INVALID_TOPIC_EXCEPTION and never a new topic. One that
+// cannot be created yet, as while a topic of its name is being deleted, is LEADER_NOT_AVAILABLE at once. Each
 // partition has one replica: the object store holds the data.
 //
 // Version notes: v1 controller id, internal flag; v2 cluster id; v5 offline replicas; v7 leader epoch;
@@ -34,6 +35,8 @@ func handleMetadata(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		return encode(c, resp), nil
 	}
 	create := b.cfg.AutoCreate && (c.version < 4 || req.AllowAutoTopicCreation)
+	sc, cancel := b.within(sc, 0)
+	defer cancel()
 	for i := range req.Topics {
 		resp.Topics = append(resp.Topics, b.metadataTopic(sc, &req.Topics[i], create))
 	}

@@ -14,12 +14,15 @@ import (
 // Behavior: one result a topic. -1 partitions means the default; a replication factor of -1 or from 1 on is
 // taken, because the object store and not a number of brokers keeps the data; replica assignments are refused.
 // An unknown setting is INVALID_CONFIG. After success Metadata shows the topic at once. validate_only
-// checks everything and creates nothing.
+// checks everything and creates nothing. The request is worked on for timeout_ms, ten seconds at most: what
+// is not done by then is REQUEST_TIMED_OUT.
 //
 // Version notes: v4 defaults by -1; v5 the answer echoes settings; v7 topic id.
 func handleCreateTopics(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.CreateTopicsRequest)
 	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+	sc, cancel := b.within(sc, req.TimeoutMillis)
+	defer cancel()
 	count := map[string]int{}
 	for i := range req.Topics {
 		count[req.Topics[i].Topic]++
@@ -58,7 +61,8 @@ func (b *Broker) createRequested(
 	}
 	r := createdTopic(want.Topic, codeNone, "")
 	if !validateOnly {
-		t, code, text := b.createTopic(sc, want.Topic, partitions, set)
+		wish := topicWish{name: want.Topic, partitions: partitions, set: set, patient: true}
+		t, code, text := b.createTopic(sc, &wish)
 		if code != codeNone {
 			return createdTopic(want.Topic, code, text)
 		}

@@ -12,30 +12,44 @@ import (
 //
 // Behavior: MarkDeleting, then every owner stops appending and confirms, then the topic and its streams
 // leave metadata, and only then the answer (PROTOCOL rule 37). Its objects become garbage as their last
-// live entries go; their bytes follow in the background.
+// live entries go; their bytes follow in the background. All topics of the request are marked first, and then
+// waited for, timeout_ms and ten seconds at most; one that is not gone by then is REQUEST_TIMED_OUT, and goes.
 //
 // Version notes: v5 error message; v6 topic ids.
 func handleDeleteTopics(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.DeleteTopicsRequest)
 	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
-	if c.version < 6 {
-		for _, name := range req.TopicNames {
-			resp.Topics = append(resp.Topics, b.deleteRequested(sc, name, [16]byte{}, false))
-		}
-		return encode(c, resp), nil
+	sc, cancel := b.within(sc, req.TimeoutMillis)
+	defer cancel()
+	var last uint64 // the index of the last mark
+	mark := func(name string, id [16]byte, byID bool) {
+		r, index := b.markRequested(sc, name, id, byID)
+		resp.Topics, last = append(resp.Topics, r), max(last, index)
+	}
+	for _, name := range req.TopicNames { // below v6
+		mark(name, [16]byte{}, false)
 	}
 	for i := range req.Topics {
-		want := &req.Topics[i]
-		if want.Topic != nil {
-			resp.Topics = append(resp.Topics, b.deleteRequested(sc, *want.Topic, [16]byte{}, false))
+		if name := req.Topics[i].Topic; name != nil {
+			mark(*name, [16]byte{}, false)
 		} else {
-			resp.Topics = append(resp.Topics, b.deleteRequested(sc, "", want.TopicID, true))
+			mark("", req.Topics[i].TopicID, true)
+		}
+	}
+	late := b.awaitApplied(sc, last) // one that requests did not see yet is not gone because they do not
+	for i := range resp.Topics {
+		// The follow task stops the partitions; see followDeleting.
+		if r := &resp.Topics[i]; r.ErrorCode == 0 && (late != nil || b.awaitGone(sc, r.TopicID) != nil) {
+			r.ErrorCode = int16(codeRequestTimedOut)
 		}
 	}
 	return encode(c, resp), nil
 }
 
-func (b *Broker) deleteRequested(sc *host.Scope, name string, id [16]byte, byID bool) kmsg.DeleteTopicsResponseTopic {
+// markRequested marks one topic of the request for deletion, and returns the index of that.
+func (b *Broker) markRequested(
+	sc *host.Scope, name string, id [16]byte, byID bool,
+) (kmsg.DeleteTopicsResponseTopic, uint64) {
 	r := kmsg.NewDeleteTopicsResponseTopic()
 	t, code := b.find(name, id, byID)
 	if code == codeUnknownTopicOrPartition {
@@ -52,28 +66,23 @@ func (b *Broker) deleteRequested(sc *host.Scope, name string, id [16]byte, byID 
 	} else if !byID {
 		r.Topic = kmsg.StringPtr(name)
 	}
+	var index uint64
 	if code == codeNone {
-		code = b.deleteTopic(sc, t)
+		index, code = b.markDeleting(sc, t.id)
 	}
 	r.ErrorCode = int16(code)
-	return r
+	return r, index
 }
 
-// deleteTopic marks the topic and waits until this broker has stopped its partitions and the topic is
-// gone. The follow task does the stopping; see followDeleting.
-func (b *Broker) deleteTopic(sc *host.Scope, t *topic) Code {
-	mark := &metadatapb.MarkDeleting{Id: t.id[:]}
-	res, err := b.meta.Propose(sc, metadata.NewCommand(mark))
+func (b *Broker) markDeleting(sc *host.Scope, id metadata.UUID) (uint64, Code) {
+	if sc.Err() != nil {
+		return 0, codeRequestTimedOut // and nothing is deleted
+	}
+	res, err := b.meta.Propose(sc, metadata.NewCommand(&metadatapb.MarkDeleting{Id: id[:]}))
 	if err != nil {
-		return codeRequestTimedOut
+		return 0, codeRequestTimedOut
 	}
-	if code := refusalCode(res.GetRefusal()); code != codeNone {
-		return code
-	}
-	if err := b.awaitGone(sc, t.id); err != nil {
-		return codeRequestTimedOut
-	}
-	return codeNone
+	return res.GetIndex(), refusalCode(res.GetRefusal())
 }
 
 // confirmDeleted tells the controller that this broker appends no more to a topic marked as deleting.

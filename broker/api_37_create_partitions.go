@@ -13,10 +13,13 @@ import (
 // CreatePartitions (key 37), v0–3.
 //
 // Behavior: raises a topic's number of partitions to Count; one result a topic. Fewer, or as many as
-// there are, is INVALID_PARTITIONS. Assignments are refused. validate_only changes nothing.
+// there are, is INVALID_PARTITIONS. Assignments are refused. validate_only changes nothing. The request
+// is worked on for timeout_ms, ten seconds at most.
 func handleCreatePartitions(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.CreatePartitionsRequest)
 	resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
+	sc, cancel := b.within(sc, req.TimeoutMillis)
+	defer cancel()
 	for i := range req.Topics {
 		want := &req.Topics[i]
 		code, text := b.growTopic(sc, want, req.ValidateOnly)

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/broker/batch"
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/node"
 	"github.com/weirmq/weir/sim"
@@ -38,9 +39,12 @@ type world struct {
 }
 
 // newWorld boots a node.
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldUnder(t, nil) }
+
+// newWorldUnder boots a node to which a plan of faults happens.
+func newWorldUnder(t *testing.T, plan fault.Plan) *world {
 	t.Helper()
-	w := sim.New(sim.Config{Seed: 1})
+	w := sim.New(sim.Config{Seed: 1, Plan: plan})
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
 	r := &world{t: t, w: w, m: w.Machine("weir"), clients: w.Machine("clients")}
 	r.clients.Boot(func(h host.Host, sc *host.Scope) { _ = h.Sleep(sc, 24*time.Hour) }) // until the world ends

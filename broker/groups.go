@@ -58,7 +58,9 @@ func (b *Broker) ensureOffsetsTopic(sc *host.Scope) Code {
 	if b.topicByName(offsetsTopic) != nil {
 		return codeNone
 	}
-	_, code, _ := b.createTopic(sc, offsetsTopic, offsetsPartitions, nil)
+	sc, cancel := b.within(sc, 0)
+	defer cancel()
+	_, code, _ := b.createTopic(sc, &topicWish{name: offsetsTopic, partitions: offsetsPartitions})
 	if code == codeTopicAlreadyExists {
 		b.syncTopics(sc)
 		code = codeNone

@@ -14,9 +14,21 @@ import (
 const (
 	// partitionsDefault is the number of partitions of a topic that a client created without a number.
 	partitionsDefault = 1
-	// applyWait bounds how long an answer waits until this broker serves what metadata already says.
-	applyWait = 10 * time.Second
+	// changeWait bounds how long a request that changes topics is worked on, all its topics together: the answers
+	// behind it on its connection wait too.
+	changeWait = 10 * time.Second
 )
+
+// within returns the scope of a request that changes topics: it ends when the client's own bound has passed, and
+// after changeWait at the latest. A bound of 0 or less is none: what the work needs is shorter than any client's wait
+// for an answer.
+func (b *Broker) within(sc *host.Scope, timeoutMs int32) (*host.Scope, func()) {
+	wait := changeWait
+	if timeoutMs > 0 {
+		wait = min(wait, time.Duration(timeoutMs)*time.Millisecond)
+	}
+	return sc.Child(b.h.Now().Add(wait))
+}
 
 // checkTopicName applies Kafka's rules for names; the error's text is meant for the client.
 func checkTopicName(name string) error {
@@ -36,21 +48,31 @@ func checkTopicName(name string) error {
 	return nil
 }
 
-// createTopic creates a topic, waits until this broker serves it, and returns it. The text says why when
+// topicWish is a topic to create.
+type topicWish struct {
+	name       string
+	partitions int32
+	set        []metadata.Config
+	patient    bool // waits for the end of a topic on its way out whose name this is, or collides with it
+}
+
+// createTopic creates a topic, waits until this broker serves it or sc ends, and returns it. The text says why when
 // the code is not codeNone.
-func (b *Broker) createTopic(
-	sc *host.Scope, name string, partitions int32, set []metadata.Config,
-) (*topic, Code, string) {
+func (b *Broker) createTopic(sc *host.Scope, want *topicWish) (*topic, Code, string) {
+	if sc.Err() != nil {
+		return nil, codeRequestTimedOut, "the request's time was over; nothing is created"
+	}
+	name := want.name
 	cmd := &metadatapb.CreateTopic{Name: name, Id: b.newID(), Nonce: b.newID()}
-	for _, s := range set {
+	for _, s := range want.set {
 		cmd.Configs = append(cmd.Configs, &metadatapb.Config{Key: s.Key, Value: s.Value})
 	}
-	for range partitions {
+	for range want.partitions {
 		cmd.Owners = append(cmd.Owners, b.cfg.NodeID)
 	}
-	res, err := b.proposeTopic(sc, cmd)
+	res, err := b.proposeTopic(sc, cmd, want.patient)
 	if errors.Is(err, errStillDeleting) {
-		return nil, codeRequestTimedOut, "a topic of that name is still being deleted"
+		return nil, codeRequestTimedOut, err.Error()
 	}
 	if err != nil {
 		return nil, codeRequestTimedOut, "the controller did not answer; the topic may or may not be created"
@@ -68,13 +90,14 @@ func (b *Broker) createTopic(
 	return nil, codeUnknownTopicOrPartition, "the topic was deleted at once"
 }
 
-var errStillDeleting = errors.New("broker: the topic's name is not free yet")
+// errStillDeleting is wrapped by why a topic is not created.
+var errStillDeleting = errors.New("is still being deleted; nothing is created")
 
-// proposeTopic waits for a name that is taken by a topic on its way out: whoever asks for that topic is told that
-// there is none.
-func (b *Broker) proposeTopic(sc *host.Scope, cmd *metadatapb.CreateTopic) (*metadatapb.Result, error) {
-	until := b.h.Now().Add(applyWait)
-	vanished := false // whose name it is was gone when it was looked up
+// proposeTopic proposes a topic. Whoever asks for a topic on its way out is told that there is none, so its name is
+// not said to be taken: who is patient waits for its end, others get errStillDeleting.
+func (b *Broker) proposeTopic(
+	sc *host.Scope, cmd *metadatapb.CreateTopic, patient bool,
+) (*metadatapb.Result, error) {
 	for {
 		res, err := b.meta.Propose(sc, metadata.NewCommand(cmd))
 		if err != nil || res.GetRefusal() != metadatapb.Refusal_REFUSAL_TOPIC_EXISTS {
@@ -82,23 +105,22 @@ func (b *Broker) proposeTopic(sc *host.Scope, cmd *metadatapb.CreateTopic) (*met
 		}
 		var t metadata.Topic
 		known := false
-		b.meta.Read(func(s *metadata.State) { t, known = s.TopicByName(cmd.GetName()) })
-		if !known && !vanished {
-			vanished = true // deleted between the refusal and the look; or a name that collides, which stays
-			continue
-		}
-		if !t.Deleting {
+		b.meta.Read(func(s *metadata.State) { t, known = s.TopicInTheWay(cmd.GetName()) })
+		switch {
+		case !known:
+			continue // deleted between the refusal and the look
+		case !t.Deleting:
 			return res, nil
 		}
-		vanished = false
 		probe.Hit(probe.BrokerNameTaken)
-		if b.h.Now() >= until || b.awaitGone(sc, t.ID) != nil {
-			return nil, errStillDeleting
+		if !patient || b.awaitGone(sc, t.ID) != nil {
+			return nil, fmt.Errorf("topic %s %w", t.Name, errStillDeleting)
 		}
 	}
 }
 
-// autoCreate creates a topic that a client asked for by name, or finds the one another client created.
+// autoCreate creates a topic that a client asked for by name, or finds the one another client created. Whoever asks
+// asks again, so nothing is waited for that another request has to finish.
 func (b *Broker) autoCreate(sc *host.Scope, name string) (*topic, Code) {
 	if checkTopicName(name) != nil {
 		return nil, codeInvalidTopic
@@ -107,13 +129,16 @@ func (b *Broker) autoCreate(sc *host.Scope, name string) (*topic, Code) {
 	if name == offsetsTopic {
 		partitions = offsetsPartitions // fixed from then on
 	}
-	t, code, _ := b.createTopic(sc, name, partitions, nil)
-	if code == codeTopicAlreadyExists {
+	t, code, _ := b.createTopic(sc, &topicWish{name: name, partitions: partitions})
+	switch code {
+	case codeTopicAlreadyExists:
 		b.syncTopics(sc)
 		if t = b.topicByName(name); t != nil {
 			return t, codeNone
 		}
 		return nil, codeInvalidTopic // it collides with a name that differs in '.' and '_' only
+	case codeRequestTimedOut:
+		return nil, codeLeaderNotAvailable
 	}
 	return t, code
 }

@@ -205,6 +205,15 @@ func (s *State) TopicByName(name string) (Topic, bool) {
 	return s.topics[id].view(), true
 }
 
+// TopicInTheWay returns the topic whose name is name or collides with it, so that no other can be created.
+func (s *State) TopicInTheWay(name string) (Topic, bool) {
+	id, ok := s.names[fold(name)]
+	if !ok {
+		return Topic{}, false
+	}
+	return s.topics[id].view(), true
+}
+
 // Topics returns all topics by name, those marked for deletion included.
 func (s *State) Topics() []Topic {
 	list := make([]Topic, 0, len(s.topics))

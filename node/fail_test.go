@@ -91,7 +91,10 @@ func TestABrokerWhoseControllerDiesWhileTheRingIsFullEnds(t *testing.T) {
 		r.m.SetFaults(&sim.Faults{SyncError: sim.Always})
 		other := &client{h: c.h, sc: c.sc}
 		defer other.close()
-		return other.send(createRequest("another", 1))
+		if err := other.send(createRequest("another", 1)); err != nil {
+			return err
+		}
+		return c.h.Sleep(c.sc, time.Second) // who hangs up may not be heard
 	})
 	require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(10*time.Second)))
 	require.ErrorContains(t, r.ended, "follow the metadata")
