@@ -103,6 +103,12 @@ var around = []struct {
 
 	{"damage beyond the promise", History{Beyond: true, Ops: []Op{put(1, 0, 10, 0, 1, 2), get(12, 14, 0, a(1), a(2)),
 		put(1, 20, 30, 2, 3), listEnd(40, 50, 3)}, Logs: offline(Span{0, 2}, 0, 0, a(3))}, nil},
+	{"damage over two appends that nobody answered, an end seen between them", History{Beyond: true, Ops: []Op{
+		with(Unknown, put(1, 0, 10, 0, 1)), with(Unknown, put(2, 20, 30, 0, 1)), listEnd(40, 50, 1), listEnd(60, 70, 2)},
+		Logs: offline(Span{0, 2}, 0, 0)}, nil},
+	{"an end inside what one append left, and it is not damaged", History{Beyond: true, Ops: []Op{
+		with(Unknown, put(1, 0, 10, 0, 1, 2)), listEnd(40, 50, 1), put(2, 60, 70, 2, 1)},
+		Logs: offline(Span{2, 3}, a(1), a(2), 0)}, kinds(NotLinear)},
 	{"damage that was not declared", History{Ops: []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2)},
 		Logs: offline(Span{0, 1}, 0, a(2))}, kinds(Lost, LostWrite, Unseen)},
 	{"damage that was not reported", History{Beyond: true, Ops: []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2)},

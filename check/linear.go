@@ -40,6 +40,7 @@ type linearizer struct {
 	values []Value  // of the log, and of a damaged tail that is excused
 	hashes []uint64 // of the first i of values
 	ops    []positioned
+	seen   []int64 // ends that reads saw, sorted; empty where nothing is damaged
 }
 
 type positioned struct {
@@ -59,6 +60,7 @@ func (x *index) linearizer(n int) *linearizer {
 	for i, value := range l.values {
 		l.hashes[i+1] = chain(l.hashes[i], value)
 	}
+	l.seeEnds(p)
 	l.appends(x.h, x.resolve(n))
 	for _, i := range p.ops {
 		if op := &x.h.Ops[i]; op.isRead() {
@@ -68,6 +70,21 @@ func (x *index) linearizer(n int) *linearizer {
 	slices.SortStableFunc(l.ops, func(a, b positioned) int { return cmp.Compare(a.lo, b.lo) })
 	tighten(l.ops)
 	return l
+}
+
+// seeEnds collects the ends that reads of a damaged partition saw.
+func (l *linearizer) seeEnds(p *part) {
+	if len(l.log.Offline) == 0 {
+		return
+	}
+	for _, i := range p.ops {
+		if op := &l.x.h.Ops[i]; op.Kind == ListEnd && op.Outcome == OK {
+			l.seen = append(l.seen, op.Offset)
+		} else if op.isRead() && op.Outcome == OK {
+			l.seen = append(l.seen, op.end())
+		}
+	}
+	slices.Sort(l.seen)
 }
 
 // prefix is the hash of the final log below an offset. Beyond its end no state is
@@ -137,8 +154,21 @@ func (l *linearizer) appends(h *History, appends []Append) {
 	l.stretch(next, l.end())
 }
 
+// stretch adds what the log holds in [from, to) that no settled produce explains. What of it is damaged may have been
+// several appends, of which none is left to be told from the others: it may end wherever a read saw an end.
 func (l *linearizer) stretch(from, to int64) {
-	if to = min(to, l.end()); from < to {
+	to = min(to, l.end())
+	for at := from + 1; at < to; at++ {
+		if _, seen := slices.BinarySearch(l.seen, at); seen && l.x.excused(l.n, at-1) && l.x.excused(l.n, at) {
+			l.unexplained(from, at)
+			from = at
+		}
+	}
+	l.unexplained(from, to)
+}
+
+func (l *linearizer) unexplained(from, to int64) {
+	if from < to {
 		values := l.values[from-l.log.Start : to-l.log.Start]
 		in := &logOp{append: true, index: -1, base: from, values: values}
 		l.add(2*from+1, unknownClients+len(l.ops), always, NoReturn, in)
