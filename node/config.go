@@ -22,7 +22,9 @@ type Config struct {
 	Store      objectstore.Store
 	StoreLabel string // what messages call the embedded store
 	// StorePut bounds one upload with the store's own retries; after that the stream engine tries again. 0 = 2 min.
-	StorePut  time.Duration
+	StorePut time.Duration
+	// StoreCall bounds any other call to the store likewise; after that it has failed. 0 = 2 min.
+	StoreCall time.Duration
 	DataLabel string // what messages call the data directory, for commands to copy; "" for none
 
 	Memory      int64 // for slabs, caches and requests
@@ -41,7 +43,7 @@ func Default(memory int64) Config {
 		NodeID: 1, Listen: "127.0.0.1:9092", AutoCreate: true, GroupInitialDelay: 500 * time.Millisecond, Memory: memory,
 		SlabBytes: 16 << 20, WALCapacity: 1 << 30, MetaBytes: 64 << 20,
 		Collect:   broker.Collect{Every: 5 * time.Second, Grace: 10 * time.Second, Sweep: time.Hour, First: time.Minute},
-		StorePut:  storeCall,
+		StorePut:  storeCall, StoreCall: storeCall,
 		UploadAge: 10 * time.Second, UploadBytes: 64 << 20, ObjectBytes: 256 << 20,
 	}
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -173,11 +174,12 @@ func (n *Node) openStore(sc *host.Scope) (*objectstore.Metered, error) {
 
 // patient returns the store with retries.
 func (n *Node) patient() objectstore.Store {
-	all := objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: storeCall})
-	if n.cfg.StorePut == 0 || n.cfg.StorePut == storeCall {
+	call, put := cmp.Or(n.cfg.StoreCall, storeCall), cmp.Or(n.cfg.StorePut, storeCall)
+	all := objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: call})
+	if put == call {
 		return all
 	}
-	return putter{all, objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: n.cfg.StorePut})}
+	return putter{all, objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: put})}
 }
 
 // putter is a store whose puts are another's.
