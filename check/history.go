@@ -75,7 +75,8 @@ type Op struct {
 	ProducerID    int64 `json:"producer_id,omitempty"`
 	ProducerEpoch int16 `json:"producer_epoch,omitempty"`
 	// NextSequence is the sequence after the batch's last record: base sequence plus
-	// len(Values). 0: not known, and the batch's sequence is not judged.
+	// len(Values), less 1<<31 where they wrap; math.MinInt32 if it is just there. 0: not known, and the batch's
+	// sequence is not judged.
 	NextSequence int32 `json:"next_sequence,omitempty"`
 
 	// Records are what a fetch returned at Offset and above. Records of its first

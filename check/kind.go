@@ -20,9 +20,11 @@ const (
 	CreateTopic   Kind = "create-topic"
 	DeleteTopic   Kind = "delete-topic"
 	DescribeTopic Kind = "describe-topic" // its Partitions, 0 if there is no such topic
-	WriteKey      Kind = "write-key"      // of metadata: Topic is the key, Offset its value
-	ReadKey       Kind = "read-key"
-	TxnEnd        Kind = "txn-end" // commits the transaction, or aborts it
+	// CreatePartitions asks that a topic have so many Partitions; there must be fewer before.
+	CreatePartitions Kind = "create-partitions"
+	WriteKey         Kind = "write-key" // of metadata: Topic is the key, Offset its value
+	ReadKey          Kind = "read-key"
+	TxnEnd           Kind = "txn-end" // commits the transaction, or aborts it
 )
 
 // nature is what a kind of operation is judged by.
@@ -42,7 +44,7 @@ func (k Kind) nature() nature {
 		return ofLog
 	case Commit, FetchCommitted, Join, Sync:
 		return ofGroup
-	case CreateTopic, DeleteTopic, DescribeTopic, WriteKey, ReadKey:
+	case CreateTopic, DeleteTopic, DescribeTopic, CreatePartitions, WriteKey, ReadKey:
 		return ofTopic
 	case Assign, InitProducer, TxnEnd:
 		return ofNothing

@@ -71,20 +71,23 @@ func (s *sweeper) sequences(appends []Append) {
 			continue
 		}
 		s.v.Counts.Sequences++
-		base := op.NextSequence - int32(len(op.Values))
-		before, known := lasts[op.ProducerID]
+		base := before(op.NextSequence, len(op.Values))
+		was, known := lasts[op.ProducerID]
 		lasts[op.ProducerID] = last{op.ProducerEpoch, op.NextSequence, a.Base, a.Op}
-		if !known || before.base < s.p.log.Start { // the next may be gone
+		if !known || was.base < s.p.log.Start { // the next may be gone
 			continue
 		}
-		want := before.next
-		if op.ProducerEpoch > before.epoch {
+		want := before(was.next, 0)
+		if op.ProducerEpoch > was.epoch {
 			want = 0
 		}
-		if base != want || op.ProducerEpoch < before.epoch {
-			s.v.add(OutOfSequence, s.p.Partition, []int{before.op, a.Op},
+		if base != want || op.ProducerEpoch < was.epoch {
+			s.v.add(OutOfSequence, s.p.Partition, []int{was.op, a.Op},
 				"producer %d: epoch %d sequence %d at offset %d follows epoch %d sequence %d at %d", op.ProducerID,
-				op.ProducerEpoch, base, a.Base, before.epoch, before.next-1, before.base)
+				op.ProducerEpoch, base, a.Base, was.epoch, was.next-1, was.base)
 		}
 	}
 }
+
+// before is the sequence n before next: behind 1<<31-1 comes 0.
+func before(next int32, n int) int32 { return int32(int64(next)-int64(n)) & math.MaxInt32 }

@@ -146,7 +146,7 @@ func (l *linearizer) appends(h *History, appends []Append) {
 			client = unknownClients + a.Op
 		}
 		in := &logOp{append: true, index: a.Op, base: a.Base, values: l.kept(a.Base, op.Values), epoch: l.epochAt(a.Base)}
-		if op.Idempotent && op.NextSequence > 0 {
+		if op.Idempotent && op.NextSequence != 0 {
 			in.sequenced, in.id, in.producerEpoch, in.next = true, op.ProducerID, op.ProducerEpoch, op.NextSequence
 		}
 		l.add(2*a.Base+1, client, a.Call, a.Return, in)

@@ -88,12 +88,12 @@ func (op *logOp) inSequence(known *producer) bool {
 		return true
 	}
 	p := known.find(op.id)
-	first := op.next - int32(len(op.values))
+	first := before(op.next, len(op.values))
 	switch {
 	case p == nil:
 		return true
 	case op.producerEpoch == p.epoch:
-		return first == p.last[0]
+		return first == before(p.last[0], 0)
 	}
 	return op.producerEpoch > p.epoch && first == 0
 }

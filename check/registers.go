@@ -163,6 +163,8 @@ func producers(h *History, v *Verdict) {
 const (
 	codeUnknownTopic = 3
 	codeTopicExists  = 36
+
+	codeInvalidPartitions = 37
 )
 
 // topicState is a topic's register: its count of partitions, 0 if there is none. While a
@@ -175,6 +177,8 @@ type topicState struct {
 // topicOp is an operation on a topic's register.
 type topicOp struct {
 	create, remove bool // otherwise a read
+	grow           bool // likewise
+	small          bool // of a read: there are so many partitions or more
 	partitions     int32
 	unknown        bool // it may have been refused, or never have come
 	taken          bool // of a read: the name is not free
@@ -190,6 +194,12 @@ func (op topicOp) step(s topicState) (bool, topicState) {
 		return true, topicState{deleting: true}
 	case op.remove:
 		return op.unknown, s
+	case op.grow && s.partitions > 0 && s.partitions < op.partitions:
+		return true, topicState{partitions: op.partitions}
+	case op.grow:
+		return op.unknown, s
+	case op.small:
+		return s.partitions >= op.partitions, s
 	case op.taken:
 		return s.partitions > 0 || s.deleting, s
 	}
@@ -205,12 +215,14 @@ func topicOpOf(op *Op) (in topicOp, ok bool) {
 		return topicOp{taken: true}, true
 	case op.Outcome == Failed && op.Code == codeUnknownTopic:
 		return topicOp{}, true
+	case op.Outcome == Failed && op.Code == codeInvalidPartitions && op.Kind == CreatePartitions:
+		return topicOp{small: true, partitions: op.Partitions}, true
 	case op.Outcome == Failed:
 		return in, false
 	}
 	unknown := op.Outcome == Unknown
-	return topicOp{create: op.Kind == CreateTopic, remove: op.Kind == DeleteTopic, partitions: op.Partitions,
-		unknown: unknown}, true
+	return topicOp{create: op.Kind == CreateTopic, remove: op.Kind == DeleteTopic, grow: op.Kind == CreatePartitions,
+		partitions: op.Partitions, unknown: unknown}, true
 }
 
 // topics judges each topic's existence and count of partitions as a register.
@@ -219,7 +231,9 @@ func topics(h *History, v *Verdict) {
 	var names []string
 	for i := range h.Ops {
 		op := &h.Ops[i]
-		if op.Kind != CreateTopic && op.Kind != DeleteTopic && op.Kind != DescribeTopic {
+		switch op.Kind {
+		case CreateTopic, DeleteTopic, DescribeTopic, CreatePartitions:
+		default:
 			continue
 		}
 		in, says := topicOpOf(op)

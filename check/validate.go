@@ -1,6 +1,9 @@
 package check
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // offsetMax leaves room for positions, which are twice an offset and one more.
 const offsetMax = 1 << 60
@@ -67,7 +70,7 @@ func (o *Op) validateKind() error {
 	switch {
 	case o.Kind == Produce && len(o.Values) == 0:
 		return fmt.Errorf("produce without values")
-	case o.NextSequence < 0:
+	case o.NextSequence < 0 && o.NextSequence != math.MinInt32:
 		return fmt.Errorf("next sequence %d", o.NextSequence)
 	case o.Kind == Fetch:
 		for _, mark := range []int64{o.HighWatermark, o.LogStart, o.LastStable} {

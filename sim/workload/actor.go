@@ -36,13 +36,16 @@ type actor struct {
 	member      membership
 	session     map[int32]int // of its reading, by partition
 	topicID     [16]byte      // of the admin's topic before the last
+	currentID   [16]byte      // of the admin's topic as it is now; zero = not known
+	byID        bool          // it names topics by their ids
 	filled      []check.Value // acknowledged in the admin's topic as it is now
 	deleted     map[check.Value]bool
 	lingers     bool // a commit in the admin's topic was not answered
 
 	producerID int64 // -1: none yet, or not idempotent
 	epoch      int16
-	sequence   map[int32]int32 // next sequence by partition
+	sequence   map[int32]int64 // next sequence by partition, as if it did not wrap; absent: nothing was acknowledged
+	first      int64           // sequence of each partition
 	positions  map[int32]int64 // next offset to fetch by partition
 }
 
@@ -51,7 +54,7 @@ func (r *run) newActor(h host.Host, id int32) *actor {
 		r: r, id: id, h: h, producerID: -1,
 		wire: wireClient{h: h, addr: nodeAddr, id: fmt.Sprintf("sim-%d", id), timeout: requestTimeout,
 			hopeless: &r.damaged},
-		sequence: map[int32]int32{}, positions: map[int32]int64{}, session: map[int32]int{},
+		sequence: map[int32]int64{}, positions: map[int32]int64{}, session: map[int32]int{},
 		deleted: map[check.Value]bool{},
 	}
 }
@@ -94,7 +97,7 @@ func (a *actor) do(sc *host.Scope, op *Op) {
 		a.initAgain(sc)
 	case OpEpochBump:
 		a.initProducer(sc, a.producerID >= 0)
-	case OpCreateTopic, OpFillTopic, OpDeleteTopic, OpDescribeTopic, OpOldTopic, OpReadTopic:
+	case OpCreateTopic, OpFillTopic, OpDeleteTopic, OpDescribeTopic, OpOldTopic, OpReadTopic, OpGrowTopic:
 		a.admin(sc, op)
 	default:
 		a.r.w.Fail(fmt.Errorf("the plan has an operation %q", op.Kind))
@@ -137,6 +140,7 @@ func (a *actor) record(op check.Op, outcome check.Outcome) {
 // Error codes that a run meets.
 const (
 	codeOutOfRange        = 1
+	codeCorrupt           = 2
 	codeUnknownTopic      = 3
 	codeLeaderNotAvail    = 5
 	codeNotLeader         = 6
@@ -145,6 +149,7 @@ const (
 	codeUnknownMember     = 25
 	codeRebalancing       = 27
 	codeTopicExists       = 36
+	codeInvalidPartitions = 37
 	codeOutOfOrder        = 45
 	codeStorage           = 56
 	codeFencedEpoch       = 74

@@ -19,7 +19,7 @@ func (r *run) config(h host.Host) node.Config {
 	return node.Config{
 		NodeID: 1, Listen: nodeAddr, AutoCreate: true, Store: r.w.Store(h),
 		Memory: n.Memory, SlabBytes: n.SlabBytes, WALCapacity: n.WALCapacity, MetaBytes: n.MetaBytes,
-		GroupInitialDelay: n.GroupInitialDelay, StorePut: n.StorePut,
+		GroupInitialDelay: n.GroupInitialDelay, StorePut: n.StorePut, StoreCall: n.StoreCall,
 		Collect: broker.Collect{
 			Every: n.CollectEvery, Grace: n.CollectGrace, Sweep: n.CollectSweep, First: n.CollectFirst,
 		},
@@ -60,7 +60,11 @@ func (r *run) serve(h host.Host, sc *host.Scope) error {
 		}
 		return fmt.Errorf("%w: %w", errStoreOut, err)
 	}
+	r.strand()
 	n, err := node.Start(sc, h, r.config(h))
+	if err != nil && r.settings.Node.StoreCall > 0 { // it need not wait for its store any longer
+		return fmt.Errorf("%w: %w", errStoreOut, err)
+	}
 	if err != nil {
 		return err
 	}

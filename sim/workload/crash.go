@@ -164,6 +164,7 @@ func (c *crashes) usurp() {
 	c.r.w.Inject(fault.Step{At: now + 1, Nth: 1, Target: nodeMachine, Kind: fault.Usurp})
 	c.r.w.Inject(fault.Step{At: now + 1, Nth: 1, Target: nodeMachine, Kind: fault.Pause,
 		For: time.Duration(1 + c.rng.Int64N(int64(usurpPause)))})
+	c.blind()
 }
 
 // due tells whether the next crash strikes at a call of this place.

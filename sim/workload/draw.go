@@ -112,6 +112,9 @@ func (d *drawer) batch(p int32) Batch {
 	for i := range b.Records {
 		b.Records[i] = d.rng.IntN(d.c.Bytes + 1)
 	}
+	if d.c.Codecs && d.oneIn(2) {
+		b.Codec = 1 + int8(d.rng.IntN(codecs))
+	}
 	return b
 }
 
@@ -121,6 +124,8 @@ func (d *drawer) produce() Op {
 	op := Op{Kind: OpProduce, Patience: d.patience(), Partition: d.partition()}
 	if !d.oneIn(3) {
 		op.Batches = []Batch{d.batch(op.Partition)}
+		op.Unheard = d.c.Unheard && d.oneIn(8)
+		op.Broken = d.c.Broken && !op.Unheard && d.oneIn(12)
 		return op
 	}
 	if d.oneIn(2) {
@@ -140,6 +145,9 @@ func (d *drawer) exactly() Op {
 		return Op{Kind: OpInitAgain, Patience: requestTimeout}
 	case 1:
 		return Op{Kind: OpEpochBump, Patience: requestTimeout}
+	}
+	if d.c.Restless && d.oneIn(6) {
+		return Op{Kind: OpInitAgain, Patience: requestTimeout}
 	}
 	op.Retries, op.Again = retriesMax, d.oneIn(12)
 	n := 1
@@ -195,7 +203,7 @@ func (d *drawer) offsets() Op {
 // admin creates a topic, fills it until it has objects of its own, and deletes it, over and over: deleted topics
 // must free what they held, and nothing of theirs may show in a topic of the same name.
 func (d *drawer) admin() Op {
-	op := Op{Kind: OpFillTopic, Partition: d.rng.Int32N(adminPartitions), Patience: requestTimeout}
+	op := Op{Kind: OpFillTopic, Partition: d.rng.Int32N(adminPartitions + 1), Patience: requestTimeout}
 	switch {
 	case d.phase == 0:
 		op.Kind = OpCreateTopic
@@ -206,6 +214,8 @@ func (d *drawer) admin() Op {
 		op.Kind = OpDescribeTopic
 	case d.oneIn(12):
 		op.Kind = OpOldTopic
+	case d.oneIn(12):
+		op.Kind, op.Partition = OpGrowTopic, adminPartitions+d.rng.Int32N(3)
 	case d.oneIn(5):
 		op.Kind = OpReadTopic
 	default:

@@ -31,7 +31,7 @@ func (a *actor) fetch(sc *host.Scope, o *Op) {
 	}
 	switch part.ErrorCode {
 	case 0:
-	case codeNotLeader, codeUnknownTopic, codeLeaderNotAvail, codeStorage:
+	case codeNotLeader, codeUnknownTopic, codeUnknownTopicID, codeLeaderNotAvail, codeStorage:
 		return
 	default:
 		a.r.fail(oracleAnswer, "fetch of client %d from %s at offset %d: unexpected error code %d",
@@ -69,6 +69,10 @@ func (a *actor) sendFetch(
 	req.SessionEpoch = -1
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic = topic
+	if id := a.idOf(topic); id != ([16]byte{}) {
+		req.SetVersion(13 + int16(a.id%6))
+		t.TopicID = id
+	}
 	rp := kmsg.NewFetchRequestTopicPartition()
 	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes, rp.CurrentLeaderEpoch = p, offset, maxBytes, -1
 	t.Partitions = append(t.Partitions, rp)
@@ -185,6 +189,7 @@ func (a *actor) readLog(sc *host.Scope, p int32) (reading, error) {
 		return log, fmt.Errorf("list offsets of %s: codes %d, %d", log.Partition, start.ErrorCode, end.ErrorCode)
 	}
 	log.Start = start.Offset
+	a.byID = p%2 == 1
 	n := end.Offset - start.Offset
 	log.Values, log.times, log.epochs = make([]check.Value, n), make([]int64, n), make([]int32, n)
 	for at := start.Offset; at < end.Offset; {

@@ -159,7 +159,7 @@ func (r *run) progress() error {
 
 // roundTrip produces a record and reads it.
 func (a *actor) roundTrip(sc *host.Scope, p int32) error {
-	o := Op{Kind: OpProduce, Partition: p, Patience: patientTimeout, Batches: []Batch{{p, []int{20}}}}
+	o := Op{Kind: OpProduce, Partition: p, Patience: patientTimeout, Batches: []Batch{{Partition: p, Records: []int{20}}}}
 	a.produce(sc, &o)
 	made := &a.batches[0]
 	if made.Outcome != check.OK {

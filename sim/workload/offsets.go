@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -40,6 +41,7 @@ func (a *actor) sendCommit(sc *host.Scope, op *check.Op) (int16, error) {
 	t.Topic = op.Topic
 	rp := kmsg.NewOffsetCommitRequestTopicPartition()
 	rp.Partition, rp.Offset = op.Index, op.Offset
+	rp.LeaderEpoch, rp.Metadata = besides(op.Offset)
 	t.Partitions = append(t.Partitions, rp)
 	req.Topics = append(req.Topics, t)
 	resp, err := a.wire.do(sc, req)
@@ -99,5 +101,18 @@ func (a *actor) sendFetchCommitted(sc *host.Scope, group string, p check.Partiti
 	if got.ErrorCode != 0 {
 		return 0, fmt.Errorf("committed offset of group %s: code %d", group, got.ErrorCode)
 	}
+	epoch, note := besides(got.Offset)
+	if got.Offset < 0 {
+		epoch, note = -1, kmsg.StringPtr("")
+	}
+	if got.LeaderEpoch != epoch || got.Metadata == nil || *got.Metadata != *note {
+		a.r.fail(oracleAnswer, "offset %d is committed by group %s with leader epoch %d and metadata %q; the answer has "+
+			"%d, %v", got.Offset, group, epoch, *note, got.LeaderEpoch, got.Metadata)
+	}
 	return got.Offset, nil
+}
+
+// besides is what a client commits together with an offset.
+func besides(offset int64) (leaderEpoch int32, metadata *string) {
+	return int32(offset % 5), kmsg.StringPtr(strconv.FormatInt(offset, 36))
 }

@@ -37,7 +37,8 @@ const (
 	OpFillTopic      OpKind = "fill-topic"
 	OpReadTopic      OpKind = "read-topic" // fetches from the admin's own topic
 	OpDescribeTopic  OpKind = "describe-topic"
-	OpOldTopic       OpKind = "old-topic" // fetches from a deleted topic by its id
+	OpOldTopic       OpKind = "old-topic"  // fetches from a deleted topic by its id, and produces to it
+	OpGrowTopic      OpKind = "grow-topic" // asks for more partitions of the admin's own topic
 	OpJoin           OpKind = "join"
 	OpHeartbeat      OpKind = "heartbeat"
 	OpLeave          OpKind = "leave"
@@ -51,7 +52,7 @@ type Op struct {
 	Client    int32     `json:"client"`
 	At        host.Time `json:"at_ns"` // not before, since the clients' work began
 	Kind      OpKind    `json:"op"`
-	Partition int32     `json:"partition"`
+	Partition int32     `json:"partition"`         // of a grow-topic: how many there are to be
 	Batches   []Batch   `json:"batches,omitempty"` // of a produce; one request has them all
 
 	Idempotent bool      `json:"idempotent,omitempty"`
@@ -61,6 +62,10 @@ type Op struct {
 
 	// Again sends an acknowledged batch once more, with the same sequence: the answer must be the same.
 	Again bool `json:"again,omitempty"`
+	// Unheard asks for no answer, and gets none.
+	Unheard bool `json:"unheard,omitempty"`
+	// Broken spoils a byte of the batch on its way: it must be refused.
+	Broken bool `json:"broken,omitempty"`
 
 	Rewind   bool      `json:"rewind,omitempty"`    // a fetch begins at the log's start
 	MaxBytes int32     `json:"max_bytes,omitempty"` // of a fetch
@@ -72,6 +77,7 @@ type Op struct {
 type Batch struct {
 	Partition int32 `json:"partition"`
 	Records   []int `json:"records"`
+	Codec     int8  `json:"codec,omitempty"` // Kafka's number; 0 = none
 }
 
 // ParsePlan reads a plan's JSON.

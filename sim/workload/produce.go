@@ -3,6 +3,7 @@ package workload
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -17,7 +18,9 @@ import (
 type sending struct {
 	check.Op
 	data  []byte
-	ended bool // it is recorded
+	ended bool  // it is recorded
+	next  int64 // sequence after its last record, as if it did not wrap
+	fresh bool  // nothing of its producer is known to be in the partition
 	// refused: its sequence was out of order, and all before it were acknowledged.
 	refused bool
 }
@@ -42,6 +45,10 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 			return
 		}
 	}
+	if op.Broken || op.Unheard {
+		a.odd(sc, op, &batches[0])
+		return
+	}
 	a.batches = batches
 	for attempt := 1; ; attempt++ {
 		for i := range batches {
@@ -59,6 +66,38 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 	a.lose(batches, op.Idempotent)
 	if op.Again && batches[0].Outcome == check.OK {
 		a.again(sc, &batches[0])
+	}
+}
+
+// odd sends one batch that is not to be answered, or not to be taken.
+func (a *actor) odd(sc *host.Scope, op *Op, s *sending) {
+	s.Attempts = 1
+	if !op.Broken {
+		req := a.produceRequest(topicName, []sending{*s})
+		req.Acks = 0
+		if err := a.wire.send(sc, req); errors.Is(err, errNotSent) {
+			a.end(s, check.Failed)
+			return
+		}
+		a.wire.answered++ // there is none
+		a.end(s, check.Unknown)
+		return
+	}
+	s.data[len(s.data)-2] ^= 1 // of the last value's padding, or its token
+	a.end(s, check.Failed)     // whatever becomes of it: nobody may ever see it
+	resp, err := a.wire.do(sc, a.produceRequest(topicName, []sending{{Op: s.Op, data: s.data}}))
+	if err != nil {
+		return
+	}
+	for _, t := range resp.(*kmsg.ProduceResponse).Topics {
+		for i := range t.Partitions {
+			switch code := t.Partitions[i].ErrorCode; code {
+			case codeCorrupt, codeNotLeader, codeUnknownTopic, codeUnknownTopicID, codeLeaderNotAvail, codeTimedOut,
+				codeStorage:
+			default:
+				a.r.fail(oracleAnswer, "a batch that does not match its checksum was answered with code %d", code)
+			}
+		}
 	}
 }
 
@@ -115,12 +154,19 @@ func (a *actor) build(s *sending, b Batch, before []sending) []byte {
 	}
 	o := batch.Plain()
 	if s.Idempotent {
-		o.ProducerID, o.ProducerEpoch, o.BaseSequence = a.producerID, a.epoch, a.sequence[b.Partition]
-		for i := range before {
-			o.BaseSequence += int32(len(before[i].Values))
+		base, known := a.sequence[b.Partition]
+		if s.fresh = !known; s.fresh {
+			base = a.first
 		}
+		for i := range before {
+			base += int64(len(before[i].Values))
+		}
+		o.ProducerID, o.ProducerEpoch, o.BaseSequence = a.producerID, a.epoch, wrapped(base)
 		s.ProducerID, s.ProducerEpoch = a.producerID, a.epoch
-		s.NextSequence = o.BaseSequence + int32(len(records))
+		s.next = base + int64(len(records))
+		if s.NextSequence = wrapped(s.next); s.NextSequence == 0 {
+			s.NextSequence = math.MinInt32
+		}
 	}
 	a.builder.Start(o)
 	for i := range records {
@@ -132,8 +178,11 @@ func (a *actor) build(s *sending, b Batch, before []sending) []byte {
 		a.r.w.Fail(fmt.Errorf("build a batch: %w", err))
 		return nil
 	}
-	return data
+	return compress(data, b.Codec)
 }
+
+// wrapped is a sequence as batches have it: behind 1<<31 - 1 comes 0.
+func wrapped(sequence int64) int32 { return int32(sequence & (1<<31 - 1)) }
 
 // produceRequest returns a request with the batches that are not recorded yet.
 func (a *actor) produceRequest(topic string, batches []sending) *kmsg.ProduceRequest {
@@ -142,6 +191,10 @@ func (a *actor) produceRequest(topic string, batches []sending) *kmsg.ProduceReq
 	req.Acks, req.TimeoutMillis = a.acks(), 2000
 	t := kmsg.NewProduceRequestTopic()
 	t.Topic = topic
+	if id := a.idOf(topic); id != ([16]byte{}) {
+		req.SetVersion(13)
+		t.TopicID = id
+	}
 	for i := range batches {
 		if batches[i].ended {
 			continue
@@ -152,6 +205,18 @@ func (a *actor) produceRequest(topic string, batches []sending) *kmsg.ProduceReq
 	}
 	req.Topics = append(req.Topics, t)
 	return req
+}
+
+// idOf is the id of a topic as the client knows it, zero if it names topics by their names.
+func (a *actor) idOf(topic string) [16]byte {
+	switch {
+	case !a.byID:
+	case topic == topicName:
+		return a.r.topicID
+	case topic == adminTopic:
+		return a.currentID
+	}
+	return [16]byte{}
 }
 
 // acks is the acknowledgement that a client asks for. To weir all are one: an answer says that the records are durable.
@@ -249,9 +314,9 @@ func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition, 
 		a.r.acknowledged(&s.Op)
 		a.end(s, check.OK)
 		if s.Idempotent {
-			a.sequence[s.Index] = max(a.sequence[s.Index], s.NextSequence)
+			a.sequence[s.Index] = max(a.sequence[s.Index], s.next)
 		}
-	case codeNotLeader, codeUnknownTopic, codeLeaderNotAvail:
+	case codeNotLeader, codeUnknownTopic, codeUnknownTopicID, codeLeaderNotAvail:
 		if s.Attempts == 1 && whole { // nothing was appended, now or before
 			a.end(s, check.Failed)
 		}
@@ -266,12 +331,11 @@ func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition, 
 // overtaken tells whether a batch was refused before it was appended, and a later one of the same producer was not.
 // It happens to a producer that the partition does not know: as in Kafka its first batch may have any sequence.
 func (a *actor) overtaken(s *sending) bool {
-	first := &a.batches[0]
-	if int(first.NextSequence) != len(first.Values) {
+	if !a.batches[0].fresh {
 		return false
 	}
 	return slices.ContainsFunc(a.batches, func(b sending) bool {
-		return b.ended && b.Outcome == check.OK && b.NextSequence > s.NextSequence
+		return b.ended && b.Outcome == check.OK && b.next > s.next
 	})
 }
 
@@ -296,7 +360,7 @@ func (a *actor) again(sc *host.Scope, s *sending) {
 			a.r.fail(oracleAnswer, "client %d sent a batch of %s again: it is at offset %d, and was acknowledged at %d",
 				a.id, s.Partition, p.BaseOffset, s.Offset)
 		}
-	case codeNotLeader, codeUnknownTopic, codeLeaderNotAvail, codeTimedOut, codeStorage:
+	case codeNotLeader, codeUnknownTopic, codeUnknownTopicID, codeLeaderNotAvail, codeTimedOut, codeStorage:
 	default:
 		a.r.fail(oracleAnswer, "client %d sent a batch of %s again: error code %d", a.id, s.Partition, p.ErrorCode)
 	}

@@ -23,6 +23,7 @@ type run struct {
 	node     *node.Node // of the running incarnation, once it serves
 
 	history      check.History
+	topicID      [16]byte // of the judged topic
 	durable      *durableSet
 	producerIDs  map[int64]bool
 	began        host.Time // the clients' work
@@ -229,7 +230,8 @@ func (r *run) createTopic(h host.Host, sc *host.Scope) error {
 	a := r.newActor(h, 100)
 	defer a.wire.drop()
 	for until := r.w.Now().Add(time.Minute); r.w.Now() < until; {
-		if code, err := a.create(sc, topicName, r.settings.Partitions); err == nil && (code == 0 || code == codeTopicExists) {
+		code, err := a.create(sc, topicName, r.settings.Partitions)
+		if err == nil && (code == 0 || code == codeTopicExists) && a.learnID(sc) {
 			return nil
 		}
 		if err := h.Sleep(sc, 20*time.Millisecond); err != nil {
@@ -256,6 +258,7 @@ func (r *run) start() {
 				if c.Machine == name {
 					a := r.newActor(h, c.ID)
 					a.ops, a.role, a.far = ops[c.ID], c.Role, c.Machine == farClients
+					a.byID, a.first = c.ByID, c.First
 					r.actors = append(r.actors, a)
 					h.Go(sc, "client."+string(c.Role), a.loop)
 				}

@@ -52,7 +52,8 @@ type NodeSettings struct {
 	CollectSweep      time.Duration `json:"collect_sweep_ns"`
 	CollectFirst      time.Duration `json:"collect_first_ns"`
 	GroupInitialDelay time.Duration `json:"group_initial_delay_ns"`
-	StorePut          time.Duration `json:"store_put_ns,omitempty"` // 0 = the node's default
+	StorePut          time.Duration `json:"store_put_ns,omitempty"`  // 0 = the node's default
+	StoreCall         time.Duration `json:"store_call_ns,omitempty"` // likewise
 }
 
 // Role says what a client does.
@@ -78,6 +79,13 @@ type Client struct {
 	Bytes   int           `json:"bytes"`      // the most padding of a record
 	Wait    time.Duration `json:"wait_ns"`    // the most that a fetch waits for records
 	Hasty   int           `json:"hasty_in_4"` // of 4 requests so many are given little time
+
+	ByID     bool  `json:"by_id,omitempty"`          // it names topics by their ids where it can
+	Codecs   bool  `json:"codecs,omitempty"`         // every other batch is compressed
+	Unheard  bool  `json:"unheard,omitempty"`        // some produces ask for no answer
+	Broken   bool  `json:"broken,omitempty"`         // some batches do not match their checksum
+	Restless bool  `json:"restless,omitempty"`       // it asks for a new producer id every few batches
+	First    int64 `json:"first_sequence,omitempty"` // of each partition, for an idempotent producer; it wraps at 1<<31
 }
 
 // CrashSettings say how often and where the node is killed.
@@ -90,6 +98,10 @@ type CrashSettings struct {
 	Usurps []time.Duration `json:"usurps_ns,omitempty"`
 	// Stops are times, from the beginning of the world, at which the node is stopped in order and started again.
 	Stops []time.Duration `json:"stops_ns,omitempty"`
+	// Blind of 4 takeovers come together with reads of the fence word that fail.
+	Blind int `json:"blind_in_4,omitempty"`
+	// Stranded of 4 starts after a crash find that the store answers nothing for a while.
+	Stranded int `json:"stranded_in_4,omitempty"`
 }
 
 // nodeMachine and the others are the machines of a run.

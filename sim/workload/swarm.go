@@ -34,8 +34,13 @@ func Draw(seed uint64) Settings {
 		s.Crash.Count = max(3, s.Crash.Count) // much happens to a disk while its machine is down
 	}
 	s.drawRare(stream(seed, "rare", 0))
+	s.drawHabits(stream(seed, "habits", 0))
+	s.drawTrouble(stream(seed, "trouble", 0))
 	if put := &s.Node.StorePut; *put > 0 { // or a store that is only slow fails every put for ever
 		*put = max(*put, 20*max(s.Store.Latency.Max, 15*time.Millisecond))
+	}
+	if call := &s.Node.StoreCall; *call > 0 { // … or every other call
+		*call = max(*call, 20*max(s.Store.Latency.Max, 15*time.Millisecond), 5*s.Store.Latency.Worst/2)
 	}
 	return s
 }
@@ -65,6 +70,18 @@ func (s *Settings) drawRare(rng *rand.Rand) {
 	slices.SortFunc(s.Ring, func(a, b RingDamage) int { return cmp.Compare(a.At, b.At) })
 	s.Node.UploadAge = between(rng, time.Second, 4*time.Second)
 	s.Node.UploadBytes = s.Node.WALCapacity / 4
+}
+
+// drawHabits draws what clients do besides, some of them.
+func (s *Settings) drawHabits(rng *rand.Rand) {
+	for i := range s.Clients {
+		c := &s.Clients[i]
+		c.ByID, c.Codecs = rng.IntN(3) == 0, rng.IntN(3) == 0
+		c.Unheard, c.Broken = rng.IntN(4) == 0, rng.IntN(4) == 0
+		if c.Role == RoleExactly && rng.IntN(3) == 0 {
+			c.First = 1<<31 - 1 - rng.Int64N(60)
+		}
+	}
 }
 
 // pick draws one of the values.

@@ -29,6 +29,9 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 	case OpReadTopic:
 		a.readTopic(sc, o)
 		return
+	case OpGrowTopic:
+		op.Kind, op.Partitions = check.CreatePartitions, o.Partition
+		code, err = a.grow(sc, adminTopic, o.Partition)
 	case OpCreateTopic:
 		op.Partitions = adminPartitions
 		code, err = a.create(sc, adminTopic, adminPartitions)
@@ -58,7 +61,7 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 	case code == 0:
 		a.record(op, check.OK)
 		a.bury(sc, o.Kind)
-	case code == codeTopicExists, code == codeUnknownTopic:
+	case code == codeTopicExists, code == codeUnknownTopic, code == codeInvalidPartitions:
 		op.Code = code
 		a.record(op, check.Failed)
 	default:
@@ -79,6 +82,25 @@ func (a *actor) create(sc *host.Scope, name string, partitions int32) (int16, er
 		return 0, err
 	}
 	topics := resp.(*kmsg.CreateTopicsResponse).Topics
+	if len(topics) != 1 {
+		return 0, errNoAnswer
+	}
+	return topics[0].ErrorCode, nil
+}
+
+// grow asks for more partitions of a topic and returns the answer's error code.
+func (a *actor) grow(sc *host.Scope, name string, partitions int32) (int16, error) {
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	req.SetVersion(1 + int16(a.id%3))
+	req.TimeoutMillis = 2000
+	t := kmsg.NewCreatePartitionsRequestTopic()
+	t.Topic, t.Count = name, partitions
+	req.Topics = append(req.Topics, t)
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		return 0, err
+	}
+	topics := resp.(*kmsg.CreatePartitionsResponse).Topics
 	if len(topics) != 1 {
 		return 0, errNoAnswer
 	}
@@ -147,8 +169,12 @@ func (a *actor) bury(sc *host.Scope, kind OpKind) {
 		for _, v := range a.filled {
 			a.deleted[v] = true
 		}
-		a.filled = nil
+		a.filled, a.currentID = nil, [16]byte{}
 	case OpCreateTopic:
+		a.currentID = [16]byte{}
+		if t, err := a.describe(sc, adminTopic); err == nil && t.ErrorCode == 0 {
+			a.currentID = t.TopicID
+		}
 		if !a.coordinated || a.lingers {
 			return
 		}
@@ -193,6 +219,16 @@ func (a *actor) describe(sc *host.Scope, name string) (*kmsg.MetadataResponseTop
 	return &topics[0], nil
 }
 
+// learnID asks for the judged topic's id.
+func (a *actor) learnID(sc *host.Scope) bool {
+	t, err := a.describe(sc, topicName)
+	if err != nil || t.ErrorCode != 0 {
+		return false
+	}
+	a.r.topicID = t.TopicID
+	return true
+}
+
 // remember keeps the id of the topic that is about to be deleted.
 func (a *actor) remember(sc *host.Scope) {
 	if t, err := a.describe(sc, adminTopic); err == nil && t.ErrorCode == 0 {
@@ -228,6 +264,31 @@ func (a *actor) oldTopic(sc *host.Scope, o *Op) {
 			if p := &t.Partitions[i]; p.ErrorCode == 0 || len(p.RecordBatches) > 0 {
 				a.r.fail(oracleAnswer, "a fetch by the id of a deleted topic was answered with code %d and %d bytes",
 					p.ErrorCode, len(p.RecordBatches))
+			}
+		}
+	}
+	a.fillOld(sc, o)
+}
+
+// fillOld produces by the id of a topic that was deleted: it must be refused.
+func (a *actor) fillOld(sc *host.Scope, o *Op) {
+	var s sending
+	s.Op = check.Op{Partition: check.Partition{Topic: adminTopic, Index: o.Partition}}
+	s.data = a.build(&s, Batch{Partition: o.Partition, Records: []int{100}}, nil)
+	req := a.produceRequest(adminTopic, []sending{s})
+	req.SetVersion(13)
+	req.Topics[0].TopicID = a.topicID
+	for _, v := range s.Values {
+		a.deleted[v] = true
+	}
+	resp, err := a.wire.do(sc, req)
+	if err != nil {
+		return
+	}
+	for _, t := range resp.(*kmsg.ProduceResponse).Topics {
+		for i := range t.Partitions {
+			if t.Partitions[i].ErrorCode == 0 {
+				a.r.fail(oracleAnswer, "a produce by the id of a deleted topic was taken at offset %d", t.Partitions[i].BaseOffset)
 			}
 		}
 	}
