@@ -26,7 +26,7 @@ as a story and kept.
   weir sim story p.json                 what happens in it, line by line`,
 	}
 	cmd.AddCommand(simRunCommand(), simSweepCommand(), simShrinkCommand(), simReplayCommand(), simStoryCommand(),
-		simCheckCommand(), simReportCommand())
+		simCheckCommand(), simModelsCommand(), simReportCommand())
 	if mutant.Enabled {
 		cmd.AddCommand(simMutantsCommand())
 	}
