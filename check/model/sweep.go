@@ -50,14 +50,16 @@ type sweepState struct {
 func sweep() *Model[sweepState] {
 	return &Model[sweepState]{
 		Name: "sweep",
-		About: "One broker epoch with three object keys, each PUT up to twice and late, each commit and RaiseLow delayed at will, " +
-			"a fence at any time, and a sweeper that judges any key at any time and deletes later. Left out: deletion of what " +
-			"was referred to once, multipart uploads, several broker epochs. A broker that is fenced goes on as if it were not.",
+		About: "One broker epoch with three object keys, each PUT up to twice and late, each commit and RaiseLow " +
+			"delayed at will, a fence at any time, and a sweeper that judges any key at any time and deletes later. " +
+			"A broker that is fenced goes on as if it were not. Left out: deletion of what was referred to once, " +
+			"multipart uploads, several broker epochs.",
 		Rules: []Rule{
 			{Number: "34", Name: "low-checked", Says: "a commit below the epoch's low sequence is refused when it is applied"},
 			{Number: "34", Name: "fenced-refused", Says: "a commit of a fenced epoch is refused when it is applied"},
 			{Number: "34", Name: "no-age", Says: "a key is garbage by its epoch or its sequence, never by its age"},
-			{Number: "34", Name: "one-index", Says: "what refers to a key, the low sequence and the fence are read at one index"},
+			{Number: "34", Name: "one-index",
+				Says: "what refers to a key, the low sequence and the fence are read at one index"},
 			{Number: "32", Name: "verified", Says: "only a PUT that is known to have succeeded is committed"},
 		},
 		Acts: []string{"upload", "retry", "land", "commit", "give up", "raise low", "fence", "apply", "judge", "delete"},
