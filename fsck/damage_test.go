@@ -236,3 +236,21 @@ func TestWhatIsLeftOverIsTold(t *testing.T) {
 	require.Equal(t, fsck.Leak, rep.Findings[0].Kind)
 	require.Error(t, s.check(fsck.Options{Stopped: true}).Err(), "it was killed")
 }
+
+// TestAHalfWrittenFenceWordIsWhatACrashLeaves tears the fence word before its checksum, and before its generation: who
+// takes the WAL over writes it anew. Anything else is a finding after a crash too.
+func TestAHalfWrittenFenceWordIsWhatACrashLeaves(t *testing.T) {
+	s := killed(t)
+	word := s.wal.files[s.ringPath()+".fence"]
+	for _, at := range []int{32, 60} {
+		word[at] ^= 1
+		require.NoError(t, s.check(fsck.Options{Crashed: true}).Err())
+		require.Error(t, s.check(fsck.Options{}).Err())
+		word[at] ^= 1
+	}
+	for _, at := range []int{0, 8, 16, 45} {
+		word[at] ^= 1
+		require.ErrorContains(t, s.check(fsck.Options{Crashed: true}).Err(), "the fence word", "byte %d", at)
+		word[at] ^= 1
+	}
+}

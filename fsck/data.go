@@ -122,6 +122,9 @@ func (c *checker) checkFence(m *metadata.WAL, w *walFile) {
 	}
 	f, err := decodeFence(b)
 	switch {
+	case err != nil && c.o.Crashed && tornFence(b, m.ID):
+		c.note(Finding{Kind: Fence, Where: where, What: "the fence word is half written: a crash while it is written " +
+			"leaves this"})
 	case err != nil:
 		bad("the fence word: %v", err)
 	case f.uuid != m.ID:

@@ -54,7 +54,8 @@ type Options struct {
 	Cache *Cache
 	// Stopped demands that the node has stopped in order: clean mark, nothing owed, no torn tail, ranges closed.
 	Stopped bool
-	// Crashed says that power may have failed while something was written: one changed byte may be a torn sector.
+	// Crashed says that power may have failed while something was written: one changed byte may be a torn sector, and
+	// a fence word parts of two.
 	Crashed bool
 	// NoLeaks makes findings of keys that nothing refers to, also of those that are still to be swept.
 	NoLeaks bool

@@ -189,9 +189,10 @@ func (s *scan) mayMiss(pos uint64, b []byte) bool {
 	return false
 }
 
-// unwritten reports whether byte at of x and the rest of its sector were surely not written, or torn off.
+// unwritten reports whether byte at of x, which alone is wrong, and the rest of its sector may have been torn off.
 func (s *scan) unwritten(x *seen, at int) bool {
-	return x.f.pos+uint64(at) < s.ring.capacity && blank(x.b[at:(at/sector+1)*sector])
+	rest := x.b[at:(at/sector+1)*sector]
+	return blank(rest[1:]) && (rest[0] == 0 || x.f.pos+uint64(at) >= s.ring.capacity)
 }
 
 // accept takes a whole frame.

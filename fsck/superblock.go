@@ -3,6 +3,7 @@ package fsck
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/weirmq/weir/metadata"
 )
@@ -128,4 +129,16 @@ func decodeFence(b []byte) (fence, error) {
 		return fence{}, fmt.Errorf("its reserved bytes are not zero")
 	}
 	return fence{metadata.UUID(b[16:32]), int64(le.Uint64(b[32:]))}, nil
+}
+
+// tornFence tells whether b may be parts of two fence words of one WAL: only the generation and the checksum of one
+// differ from the other's.
+func tornFence(b []byte, id metadata.UUID) bool {
+	if len(b) < fenceSize {
+		return false
+	}
+	whole := slices.Clone(b[:fenceSize])
+	binary.LittleEndian.PutUint32(whole[fenceSize-4:], crc(whole[:fenceSize-4]))
+	f, err := decodeFence(whole)
+	return err == nil && f.uuid == id
 }

@@ -266,10 +266,14 @@ func (s *scanner) missing(f []byte, off, n int) bool {
 	return false
 }
 
-// unwritten reports whether the sector with the byte at off is surely one that was not written.
+// unwritten reports whether the sector with the byte at off may be one that was not written from there on: what
+// should follow in it is zero, and so that byte alone differs. Where no lap wrote before it is zero, too.
 func (s *scanner) unwritten(f []byte, off int) bool {
-	at := off / sector * sector
-	return s.virgin(s.pos+Position(at)) && allZero(f[at:at+sector])
+	end := (off/sector + 1) * sector
+	if !s.virgin(s.pos + Position(off)) {
+		off++
+	}
+	return allZero(f[off:end])
 }
 
 // accept takes the frame in o into the log.

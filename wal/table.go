@@ -52,10 +52,10 @@ var decisions = [headersSeen][bodiesSeen][evidences]verdict{
 		bodyMissing: {evidenceNone: verdictTorn, evidenceDurable: verdictDamage},
 		bodyStrange: {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
 	},
-	headerFlipped: {
+	headerFlipped: { // a sector that was torn within the header lacks what follows, too
 		bodyWhole:   {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
 		bodyFlipped: {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
-		bodyMissing: {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
+		bodyMissing: {evidenceNone: verdictTorn, evidenceDurable: verdictDamage},
 		bodyStrange: {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
 	},
 	headerOther: {

@@ -23,7 +23,7 @@ func TestEveryCellOfTheDecisionTableFollowsTheRules(t *testing.T) {
 					want = verdictAccept
 				case e == evidenceDurable:
 					want = verdictDamage // rule 16: scan end < D
-				case h == headerFlipped || b == bodyFlipped || b == bodyStrange:
+				case h == headerFlipped && b != bodyMissing || b == bodyFlipped || b == bodyStrange:
 					want = verdictDamage // rule 17
 				case h == headerOther:
 					want = verdictEnd

@@ -243,6 +243,35 @@ func TestATornTailIsDroppedAndCountedAtEverySector(t *testing.T) {
 	}
 }
 
+// TestATearWithinASectorIsNoDamage tears each sector of the last frame, the header's too, before and behind the last
+// byte of it that is not zero, and in the middle: one byte alone is wrong then, or several are.
+func TestATearWithinASectorIsNoDamage(t *testing.T) {
+	const n = 4
+	b, before, after, rs := written(t, n, 9000, 0)
+	from, to := lastFrame(rs)
+	copy(after[:wal.BlockSize], before) // nothing else may say that the last frame was durable
+	copy(after[len(after)-wal.BlockSize:], before[len(before)-wal.BlockSize:])
+	tear := func(at, end int) {
+		img := append([]byte{}, after...)
+		if copy(img[at:end], before[at:end]); bytes.Equal(img, after) {
+			return
+		}
+		b.put(img)
+		rec := b.recovered(nil)
+		require.Empty(t, rec.Damage, "torn at byte %d", at-from)
+		require.Equal(t, upTo(n-1), bases(rec.Entries))
+		require.Equal(t, 1, rec.Torn.Frames)
+	}
+	for at := from; at < to; at += 512 {
+		last := at + len(bytes.TrimRight(after[at:at+512], "\x00")) - 1
+		for _, cut := range []int{last - 1, last, at + 200, at + 127, at + 126} {
+			if cut >= at {
+				tear(cut, at+512)
+			}
+		}
+	}
+}
+
 func zero(b []byte) bool {
 	for _, x := range b {
 		if x != 0 {
