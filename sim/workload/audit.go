@@ -105,8 +105,10 @@ func (a *audits) audit(when string, stopped bool) {
 	if a.r.ahead { // the usurper wrote the fence word and metadata does not know it
 		report.Findings = slices.DeleteFunc(report.Findings, func(f fsck.Finding) bool { return f.Kind == fsck.Fence })
 	}
-	if a.r.fired(fault.BitRot) > 0 { // in a superblock slot, which the atlas spares
-		report.Findings = slices.DeleteFunc(report.Findings, func(f fsck.Finding) bool { return f.Kind == fsck.Superblock })
+	if a.r.fired(fault.BitRot) > 0 { // in the last superblock slot of a ring, see spare
+		report.Findings = slices.DeleteFunc(report.Findings, func(f fsck.Finding) bool {
+			return f.Kind == fsck.Superblock && strings.HasSuffix(f.Where, "superblock last")
+		})
 	}
 	if !report.OK() {
 		a.r.fail("fsck:"+string(report.Findings[0].Kind), "audit %d, %s: %w", a.n, when, report.Err())

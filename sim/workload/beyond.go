@@ -1,8 +1,10 @@
 package workload
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -50,7 +52,8 @@ func (r *run) beyond() bool { return r.damaged }
 // spare is the atlas: it tells whether the only copy of something may be damaged. Beyond the promise all may, once
 // there is something to lose, but not both volumes that know of the cluster: who loses everything cannot know that
 // there was anything.
-// Within it one superblock slot of a ring may, always the same: either slot alone starts a right scan.
+// Within it one superblock slot of a ring may, always the same, while a crash has not torn the other: either slot
+// alone starts a right scan.
 func (r *run) spare(volume, path string, off, n int64) bool {
 	if r.settings.Beyond != nil {
 		return r.ops > opsLeast/4 && !r.calm && r.damages < damagesMax && r.leavesAWitness(volume)
@@ -64,10 +67,22 @@ func (r *run) spare(volume, path string, off, n int64) bool {
 			continue
 		}
 		ring, ok := v.Current(path)
-		const slot = 4096
-		return ok && len(ring) > 2*slot && string(ring[:8]) == "WEIRWALS" && off >= int64(len(ring))-slot && n <= slot
+		if !ok || len(ring) <= 2*slotBytes || off < int64(len(ring))-slotBytes || n > slotBytes {
+			return false
+		}
+		durable, ok := v.Durable(path)
+		return ok && wholeSlot(ring) && wholeSlot(durable)
 	}
 	return false
+}
+
+const slotBytes = 4096
+
+// wholeSlot tells whether a ring's first superblock slot can be believed.
+func wholeSlot(ring []byte) bool {
+	const sum = slotBytes - 4
+	return len(ring) >= slotBytes && string(ring[:8]) == "WEIRWALS" &&
+		crc32.Checksum(ring[:sum], crc32.MakeTable(crc32.Castagnoli)) == binary.LittleEndian.Uint32(ring[sum:])
 }
 
 // leavesAWitness tells whether one of the two volumes that know of the cluster stays whole if this one is damaged.
