@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"fmt"
 	"math"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,48 @@ type wallClock struct {
 
 func (c *wallClock) init(s *Schedule) {
 	c.untouched = !s.Has(ClockStep) && !s.Has(ClockSkew) && !s.Has(ClockStrobe)
+}
+
+// Drift is how much faster a drifting clock runs, in parts per million: up to half a second a second either way, small
+// ones more likely than large ones.
+func (s Step) Drift() int64 {
+	r := s.Rand()
+	r.Uint64() // Lasts draws first
+	ppm := 1 + r.Int64N(500_000)>>r.IntN(16)
+	if r.IntN(2) == 0 {
+		return -ppm
+	}
+	return ppm
+}
+
+// drifter is a host whose monotonic clock can be made to run fast or slow. Nobody but the host itself can do that:
+// its timers and the deadlines of scopes are on that clock.
+type drifter interface{ Drift(ppm int64) }
+
+// drift carries the plan's drifts out, one after the other. Their times are those of the clock that drifts.
+func (i *Injector) drift(d drifter, windows Plan) {
+	i.h.Go(nil, "fault.drift", func(sc *host.Scope) {
+		for _, s := range windows {
+			if i.h.Sleep(sc, s.At.Sub(i.now())) != nil {
+				return // the machine ends
+			}
+			i.carried(s)
+			d.Drift(s.Drift())
+			i.tell(s, i.machine, fmt.Sprintf("%+d ppm for %v", s.Drift(), s.Lasts()))
+			err := i.h.Sleep(sc, s.Ends().Sub(i.now()))
+			d.Drift(0)
+			if err != nil {
+				return
+			}
+		}
+	})
+}
+
+// carried marks a window that no look at the schedule finds.
+func (i *Injector) carried(s Step) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.schedule.Carried(s)
 }
 
 // wrapped is the host as the plan lets it be seen. What is not named here is the host's own.

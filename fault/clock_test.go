@@ -64,6 +64,55 @@ func TestAStrobedWallClockJumpsBackAndForth(t *testing.T) {
 	})
 }
 
+// A clock that is half as fast again tells more than what passed, for everybody: who reads it, who sleeps, and whose
+// scope has a deadline.
+func TestADriftingClockIsEverybodysClock(t *testing.T) {
+	p := plan(t, "50ms n1 C1.drift for=600ms")
+	for p[0].Drift() < 400_000 {
+		p[0].Arg++
+	}
+	onDisk(t, p, func(m *machine) {
+		m.waitUntil(t, 100*time.Millisecond)
+		m.struck(t, fault.ClockDrift, 1)
+		real, shown := time.Now(), m.h.Now()
+		require.NoError(t, m.h.Sleep(m.root, 300*time.Millisecond))
+		took := time.Since(real)
+		require.GreaterOrEqual(t, m.h.Now().Sub(shown), 300*time.Millisecond)
+		require.InDelta(t, float64(300*time.Millisecond)/(1+float64(p[0].Drift())/1e6), took, float64(100*time.Millisecond))
+		require.Less(t, took, 300*time.Millisecond, "it sleeps by the clock that drifts")
+		late, cancel := m.root.Child(m.h.Now().Add(time.Millisecond))
+		defer cancel()
+		require.ErrorIs(t, m.h.Sleep(late, time.Hour), host.ErrTimeout)
+		m.waitUntil(t, 700*time.Millisecond)
+		require.Eventually(t, func() bool {
+			real, shown := time.Now(), m.h.Now()
+			require.NoError(t, m.h.Sleep(m.root, 20*time.Millisecond))
+			return (m.h.Now().Sub(shown) - time.Since(real)).Abs() < 2*time.Millisecond
+		}, 10*time.Second, time.Millisecond, "its own pace again")
+		require.Empty(t, m.i.Unfired())
+	})
+}
+
+func TestDriftIsRefusedWhereTheClockCannot(t *testing.T) {
+	onDisk(t, nil, func(m *machine) {
+		_, err := fault.Wrap(buggified{m.under}, plan(t, "0s n1 C1.drift for=1s"), "n1")
+		require.ErrorContains(t, err, "leave C1.drift out")
+	})
+}
+
+func TestDriftsGoBothWays(t *testing.T) {
+	slow := 0
+	for arg := range uint64(1000) {
+		ppm := fault.Step{Kind: fault.ClockDrift, Arg: arg}.Drift()
+		require.NotZero(t, ppm)
+		require.LessOrEqual(t, max(ppm, -ppm), int64(500_000))
+		if ppm < 0 {
+			slow++
+		}
+	}
+	require.InDelta(t, 500, slow, 100)
+}
+
 func TestShiftsAreSmallAndLargeBothWays(t *testing.T) {
 	var small, large, back int
 	for arg := range uint64(1000) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,7 +96,9 @@ func TestAWrappedMachineKeepsTheContract(t *testing.T) {
 			hosttest.Run(t, func(t *testing.T) hosttest.Runner {
 				w := sim.New(sim.Config{Seed: 1})
 				t.Cleanup(func() { w.Close() })
-				return simulated{w, plan}
+				return simulated{w, slices.DeleteFunc(slices.Clone(plan), func(s fault.Step) bool {
+					return s.Kind == fault.ClockDrift // the world moves a simulated machine's clock, not a wrapper
+				})}
 			})
 		})
 	}

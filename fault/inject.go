@@ -40,6 +40,20 @@ func NewInjector(h host.Host, p Plan, machine string) (*Injector, error) {
 		i.absent[k] = !i.schedule.Has(k)
 	}
 	i.wall.init(i.schedule)
+	var drifts Plan
+	for _, s := range i.schedule.Windows() {
+		if s.Kind == ClockDrift {
+			drifts = append(drifts, s)
+		}
+	}
+	if drifts == nil {
+		return i, nil
+	}
+	d, ok := h.(drifter)
+	if !ok {
+		return nil, &UnsuitedError{drifts, "this host's clock cannot be made to drift; leave " + ClockDrift.String() + " out"}
+	}
+	i.drift(d, drifts)
 	return i, nil
 }
 

@@ -213,7 +213,7 @@ var infos = [kindCount]Info{
 	},
 	ClockDrift: {
 		ID: "C1.drift", On: OnMachine, When: "its time",
-		Window: true, Shortest: time.Second, Longest: time.Hour,
+		Window: true, Real: true, Shortest: time.Second, Longest: time.Hour,
 	},
 	ClockStep: {ID: "C1.step", On: OnMachine, When: "its time: the first look at the wall clock", Real: true},
 	ClockStrobe: {

@@ -44,6 +44,18 @@ func Parse(text string) (Plan, error) {
 	return p, nil
 }
 
+// LineOf returns the number of the first line of a plan's text that says s, from 1; 0 if none does.
+func LineOf(text string, s Step) int {
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		if step, err := parseStep(line); err == nil && step == s {
+			return number
+		}
+	}
+	return 0
+}
+
 // UnmarshalText reads the step's line. An error is a *SyntaxError without a line.
 func (s *Step) UnmarshalText(line []byte) error {
 	if at := strings.IndexByte(string(line), '\n'); at >= 0 {

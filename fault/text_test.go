@@ -55,3 +55,12 @@ func TestAPlanInJSONIsTheListOfItsLines(t *testing.T) {
 	plain := strings.ReplaceAll(string(raw), `\u003e`, ">")
 	require.Equal(t, `["1.5s #3 weir:wal D7.sync-error arg=0x1f","10s clients>weir N3.clog for=2s"]`, plain)
 }
+
+func TestALineIsFoundByItsStep(t *testing.T) {
+	const text = "# two\n\n0s n1 D6.read-error\n 0s  n1  P1.crash\n"
+	p, err := fault.Parse(text)
+	require.NoError(t, err)
+	require.Equal(t, 3, fault.LineOf(text, p[0]))
+	require.Equal(t, 4, fault.LineOf(text, p[1]))
+	require.Zero(t, fault.LineOf(text, fault.Step{}))
+}

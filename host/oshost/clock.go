@@ -17,6 +17,15 @@ type clock struct {
 	born time.Time // with a monotonic reading
 	cal  atomic.Pointer[calibration]
 	mu   sync.Mutex // one recalibration at a time
+
+	pace atomic.Pointer[pace] // nil: the boot clock's own
+}
+
+// pace is a clock that runs faster or slower than the boot clock from a moment on.
+type pace struct {
+	from host.Time // on the boot clock
+	show host.Time // what the clock showed then
+	ppm  int64     // parts per million faster
 }
 
 // calibration ties the boot clock to Go's two clocks at one moment.
@@ -40,6 +49,45 @@ func (c *clock) init() error {
 
 // Now implements host.Clock: nanoseconds of CLOCK_BOOTTIME on Linux, of monotonic time elsewhere.
 func (c *clock) Now() host.Time {
+	now := c.boot()
+	if p := c.pace.Load(); p != nil {
+		return p.at(now)
+	}
+	return now
+}
+
+// at is what the clock shows when the boot clock shows t. It does not go back: t is not before p.from, but for a
+// look at the clock that was under way when the pace changed.
+func (p *pace) at(t host.Time) host.Time {
+	d := max(0, t.Sub(p.from))
+	return p.show.Add(d + d/1_000_000*time.Duration(p.ppm) + d%1_000_000*time.Duration(p.ppm)/1_000_000)
+}
+
+// real is how long the clock needs for d.
+func (c *clock) real(d time.Duration) time.Duration {
+	if p := c.pace.Load(); p != nil && p.ppm != 0 {
+		return time.Duration(float64(d) / (1 + float64(p.ppm)/1e6))
+	}
+	return d
+}
+
+// Drift makes the clock run ppm parts per million faster (slower if negative, above -1,000,000) from now on; 0 is its
+// own pace again, and what it has gained or lost stays. For fault plans. A timer set before may fire late by as much.
+func (c *clock) Drift(ppm int64) {
+	for {
+		old, now := c.pace.Load(), c.boot()
+		next := &pace{from: now, show: now, ppm: ppm}
+		if old != nil {
+			next.show = old.at(now)
+		}
+		if c.pace.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
+// boot is the boot clock.
+func (c *clock) boot() host.Time {
 	now := time.Now()
 	mono := now.Sub(c.born)
 	cal := c.cal.Load()
@@ -90,6 +138,6 @@ func (c *clock) wallAt(t host.Time) time.Time {
 	if t == 0 {
 		return time.Time{}
 	}
-	d := t.Sub(c.Now()) // asked for first: being interrupted here makes the deadline late, not early
+	d := c.real(t.Sub(c.Now())) // asked for first: being interrupted here makes the deadline late, not early
 	return time.Now().Add(d)
 }

@@ -180,7 +180,7 @@ func (h *Host) ScopeDone(s *host.Scope) <-chan struct{} {
 	shut := func() { once.Do(func() { close(ch) }) }
 	var timer *time.Timer
 	if until := s.Until(); until != 0 {
-		timer = time.AfterFunc(until.Sub(h.Now()), shut)
+		timer = time.AfterFunc(h.real(until.Sub(h.Now())), shut)
 	}
 	w := &host.Waiter{Wake: func() {
 		shut()

@@ -89,6 +89,7 @@ func (p *parker) receive(until host.Time) bool {
 		if d <= 0 {
 			return false
 		}
+		d = p.h.real(d)
 		if p.timer == nil {
 			p.timer = time.NewTimer(d)
 		} else {
