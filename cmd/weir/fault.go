@@ -48,14 +48,16 @@ func (c *serverConfig) readPlan() (fault.Plan, error) {
 	case len(plan) == 0:
 		return nil, fmt.Errorf("--fault-plan %s has no step; docs/format/fault-plan.md shows how to write one", c.FaultPlan)
 	}
-	if err := fault.CheckReal(plan, machineName); err != nil {
-		return nil, fmt.Errorf("--fault-plan %s: %s", c.FaultPlan, strings.TrimPrefix(err.Error(), "fault: "))
+	var unsuited *fault.UnsuitedError
+	if errors.As(fault.CheckReal(plan, machineName), &unsuited) {
+		return nil, fmt.Errorf("--fault-plan %s line %d: %s", c.FaultPlan, fault.LineOf(string(raw), unsuited.Steps[0]),
+			unsuited.Text)
 	}
 	for _, s := range plan {
 		volume, onVolume := strings.CutPrefix(s.Target, machineName+":")
 		if onVolume && !slices.Contains(serverVolumes, volume) {
-			return nil, fmt.Errorf("--fault-plan %s: step %q: there is no volume %s; the volumes are %s:%s",
-				c.FaultPlan, s, s.Target, machineName, strings.Join(serverVolumes, ", "+machineName+":"))
+			return nil, fmt.Errorf("--fault-plan %s line %d: there is no volume %s; the volumes are %s:%s",
+				c.FaultPlan, fault.LineOf(string(raw), s), s.Target, machineName, strings.Join(serverVolumes, ", "+machineName+":"))
 		}
 	}
 	return plan, nil
