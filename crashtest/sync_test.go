@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,7 +50,27 @@ func TestNoAcknowledgementIsYoungerThanItsSync(t *testing.T) {
 	l.judgeAgain(t, l.topic)
 }
 
-var injected = regexp.MustCompile(`(?m)^\d+ +(\d+\.\d+) fdatasync\(\d+<([^>]*)>.*INJECTED`)
+// A call that others overtook stands on two lines of a trace: where it began, with its file, and where it ended.
+var (
+	fdatasync = regexp.MustCompile(`^(\d+) +(\d+\.\d+) fdatasync\(\d+<([^>]*)>`)
+	resumed   = regexp.MustCompile(`^(\d+) +(\d+\.\d+) <\.\.\. fdatasync resumed>`)
+)
+
+// injectedSync returns when a trace's injected error was returned, and for which file; "" if there is none.
+func injectedSync(trace string) (at, file string) {
+	files := map[string]string{} // of the call that a thread is in
+	for line := range strings.Lines(trace) {
+		if m := fdatasync.FindStringSubmatch(line); m != nil {
+			files[m[1]], at = m[3], m[2]
+		} else if m := resumed.FindStringSubmatch(line); m != nil {
+			at = m[2]
+		}
+		if thread, _, _ := strings.Cut(line, " "); strings.Contains(line, "INJECTED") {
+			return at, files[thread]
+		}
+	}
+	return "", ""
+}
 
 // TestAFailedSyncEndsTheServer fails one fdatasync under load: nothing is acknowledged after it, the process
 // says why and ends, and a restart has every acknowledged record.
@@ -87,15 +108,15 @@ func failOneSync(t *testing.T, when, file string, lost bool) {
 	assert.Regexp(t, `(?m)^weir: .*input/output error`, s.out.now(), "it says why")
 	raw, err := os.ReadFile(trace)
 	require.NoError(t, err)
-	hit := injected.FindStringSubmatch(string(raw))
-	require.NotNil(t, hit, "the trace shows no injected error:\n%s", raw[max(0, len(raw)-2000):])
+	stamp, synced := injectedSync(string(raw))
+	require.NotEmpty(t, synced, "the trace shows no injected error:\n%s", raw[max(0, len(raw)-2000):])
 	done.count(t, fault.SyncError, 1)
-	at, err := strconv.ParseFloat(hit[1], 64)
+	at, err := strconv.ParseFloat(stamp, 64)
 	require.NoError(t, err)
 	failed := time.UnixMicro(int64(at * 1e6))
 	last, _ := l.times(false)
 	t.Logf("fdatasync of %s failed; the last acknowledgement came %s after it, the process ended %s after it",
-		filepath.Base(hit[2]), last.Sub(failed).Round(time.Millisecond), ended.Sub(failed).Round(time.Millisecond))
+		filepath.Base(synced), last.Sub(failed).Round(time.Millisecond), ended.Sub(failed).Round(time.Millisecond))
 	const onItsWay = 50 * time.Millisecond // answers that had left before
 	require.Less(t, last.Sub(failed), onItsWay, "acknowledged after the error")
 	acked := l.snapshot()
