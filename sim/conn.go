@@ -27,6 +27,7 @@ type endpoint struct {
 	stuck    uint64    // which stall of the fabric holds the outbox; 0 = none
 	hangs    bool      // nobody will ever accept it: fault.AcceptHang
 	dialed   bool      // this end did
+	flushes  func()    // flush, bound once
 	repeats  bool      // nobody owns it: what arrives is dropped (fault.PacketRepeat)
 	rd, wr   parker
 	readers  int
@@ -50,6 +51,7 @@ func (w *World) connect(inc *incarnation, l *listener) (near, far *endpoint) {
 	for _, e := range [...]*endpoint{near, far} {
 		e.rd.init(e.inc)
 		e.wr.init(e.inc)
+		e.flushes = e.flush
 		e.inc.ends = append(e.inc.ends, e)
 	}
 	w.note(KindNet, id, inc.m.id, l.inc.m.id)
@@ -59,16 +61,18 @@ func (w *World) connect(inc *incarnation, l *listener) (near, far *endpoint) {
 // parcel is bytes or an orderly end on their way.
 type parcel struct {
 	arrives host.Time
+	bytes   []byte // of the peer from then on, or
 	fire    func()
 }
 
 // send puts something on the way to the peer, behind everything sent before.
-func (e *endpoint) send(size int, fire func()) {
+func (e *endpoint) send(p parcel) {
 	w := e.inc.w
-	e.busy = max(e.busy, w.now) + host.Time(int64(size)*1_000_000_000/e.out.bandwidth(w.cfg.Net.Bandwidth))
+	e.busy = max(e.busy, w.now) + host.Time(int64(len(p.bytes))*1_000_000_000/e.out.bandwidth(w.cfg.Net.Bandwidth))
 	e.last = max(e.busy+w.trip(e.out), e.last)
-	e.outbox = append(e.outbox, parcel{e.last, fire})
-	w.After(e.last-w.now, e.flush)
+	p.arrives = e.last
+	e.outbox = append(e.outbox, p)
+	w.After(e.last-w.now, e.flushes)
 }
 
 // flush delivers what has arrived by now, in the order it was sent. Over a cut link it waits, and breaks
@@ -80,9 +84,13 @@ func (e *endpoint) flush() {
 			e.stick()
 			return
 		}
-		fire := e.outbox[0].fire
+		p := e.outbox[0]
 		e.outbox = e.outbox[1:]
-		fire()
+		if p.fire != nil {
+			p.fire()
+		} else {
+			e.peer.receive(e, p.bytes)
+		}
 	}
 }
 
@@ -159,23 +167,21 @@ func (e *endpoint) take(p []byte) int {
 	if n == 0 {
 		return 0
 	}
-	w := e.inc.w
-	w.note(KindNet, e.id, uint64(n)<<8|1, uint64(crc32.Checksum(p[:n], castagnoli)))
+	e.inc.w.note(KindNet, e.id, uint64(n)<<8|1, 0) // which bytes: see post
 	e.room(n)
 	return n
 }
 
 // room tells the peer that n bytes less are unread.
 func (e *endpoint) room(n int) {
-	peer := e.peer
-	e.inc.w.after(e.out, true, func() {
-		peer.unread -= n
-		peer.wr.Unpark()
-	})
+	e.inc.w.post(&message{link: e.out, waits: true, to: e.peer, room: n})
 }
 
 // Write implements io.Writer. It blocks while the peer has too much to read.
-func (e *endpoint) Write(p []byte) (int, error) {
+func (e *endpoint) Write(p []byte) (int, error) { return e.write(p, false) }
+
+// write is Write; own tells that nobody writes to p any more, so that it need not be copied.
+func (e *endpoint) write(p []byte, own bool) (int, error) {
 	k, err := e.inc.begin(OpSend, "", e.remote, 0, int64(len(p)))
 	if err != nil {
 		return 0, err
@@ -185,7 +191,7 @@ func (e *endpoint) Write(p []byte) (int, error) {
 	if e.writers > 1 {
 		panic("sim: two tasks write one Conn")
 	}
-	n, err := e.push(p)
+	n, err := e.push(p, own)
 	if err != nil {
 		return n, err
 	}
@@ -193,7 +199,7 @@ func (e *endpoint) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-func (e *endpoint) push(p []byte) (int, error) {
+func (e *endpoint) push(p []byte, own bool) (int, error) {
 	w := e.inc.w
 	if e.err == nil {
 		p = e.strikeSend(p)
@@ -211,7 +217,11 @@ func (e *endpoint) push(p []byte) (int, error) {
 			_ = e.wr.park(nil, e.writeEnd, "conn write", e.remote)
 			continue
 		}
-		e.post(p[done : done+n])
+		if part := p[done : done+n : done+n]; own {
+			e.post(part)
+		} else {
+			e.post(append([]byte(nil), part...))
+		}
 		done += n
 	}
 	if e.err != nil {
@@ -220,24 +230,31 @@ func (e *endpoint) push(p []byte) (int, error) {
 	return done, nil
 }
 
-// post sends a copy of p.
+// post sends p, which nobody writes to any more.
 func (e *endpoint) post(p []byte) {
 	e.unread += len(p)
-	bytes, peer := append([]byte(nil), p...), e.peer
 	e.inc.w.note(KindNet, e.id, uint64(len(p))<<8|2, uint64(crc32.Checksum(p, castagnoli)))
-	e.send(len(p), func() {
-		switch {
-		case peer.repeats && peer.err == nil:
-			peer.room(len(bytes))
-		case peer.err == nil:
-			peer.in = append(peer.in, bytes...)
-			peer.rd.Unpark()
-		case peer.inc.m.Alive():
-			peer.tellReset() // data for a connection that is over there
-		default:
-			e.inc.w.After(host.Time(e.inc.w.cfg.Net.Stall), func() { e.over(host.ErrReset) })
+	e.send(parcel{bytes: p})
+}
+
+// receive is the arrival of bytes that from has sent. They belong to e.
+func (e *endpoint) receive(from *endpoint, bytes []byte) {
+	switch {
+	case e.repeats && e.err == nil:
+		e.room(len(bytes))
+	case e.err == nil:
+		if len(e.in) == 0 {
+			e.in = bytes
+		} else {
+			e.in = append(e.in, bytes...)
 		}
-	})
+		e.rd.Unpark()
+	case e.inc.m.Alive():
+		e.tellReset() // data for a connection that is over there
+	default:
+		w := e.inc.w
+		w.After(host.Time(w.cfg.Net.Stall), func() { from.over(host.ErrReset) })
+	}
 }
 
 // Writev implements host.Conn.
@@ -250,7 +267,7 @@ func (e *endpoint) Writev(bufs [][]byte) (int64, error) {
 	for _, b := range bufs {
 		all = append(all, b...)
 	}
-	n, err := e.Write(all)
+	n, err := e.write(all, true)
 	return int64(n), err
 }
 
@@ -295,13 +312,13 @@ func (e *endpoint) Close() error {
 func (e *endpoint) sendEnd() {
 	peer := e.peer
 	e.inc.w.note(KindNet, e.id, 3, 0)
-	e.send(0, func() {
+	e.send(parcel{fire: func() {
 		peer.eof = true
 		peer.rd.Unpark()
 		if peer.hangs {
 			peer.over(host.ErrClosed)
 		}
-	})
+	}})
 }
 
 // fault is the error of a call on an endpoint that is over.

@@ -2,7 +2,7 @@ package sim
 
 import (
 	"fmt"
-	"runtime/debug"
+	"runtime"
 	"runtime/metrics"
 )
 
@@ -19,7 +19,7 @@ func (g *goroutineCount) begin(w *World) {
 		return
 	}
 	if g.samples == nil {
-		debug.FreeOSMemory()
+		runtime.GC()
 		g.samples = []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
 	}
 	g.base = g.created() - w.pulls

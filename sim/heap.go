@@ -11,7 +11,8 @@ type timer struct {
 	id   uint64
 
 	parker *parker // woken with a timeout, or
-	fire   func()  // run by the scheduler
+	fire   func()  // run by the scheduler, or
+	mail   *message
 
 	clock *clock    // the clock until is measured on; nil = world time
 	until host.Time // deadline on clock, to compute at again when its rate changes

@@ -140,14 +140,26 @@ func (w *World) release() {
 type message struct {
 	link  *link
 	waits bool
-	fire  func()
+	fire  func() // what it does, or
+	to    *endpoint
+	room  int // to is told that so many bytes of what it wrote were read
+}
+
+// arrive carries the message out.
+func (m *message) arrive() {
+	if m.to == nil {
+		m.fire()
+		return
+	}
+	m.to.unread -= m.room
+	m.to.wr.Unpark()
 }
 
 // deliver hands m over, holds it or loses it.
 func (w *World) deliver(m *message) {
 	switch {
 	case !m.link.shut():
-		m.fire()
+		m.arrive()
 	case m.waits || !m.link.cut():
 		w.network.held = append(w.network.held, m)
 	}
@@ -168,8 +180,15 @@ func (w *World) trip(l *link) host.Time {
 
 // after has fn called when a message sent over l now arrives.
 func (w *World) after(l *link, waits bool, fn func()) {
-	m := &message{l, waits, fn}
-	w.After(w.trip(l), func() { w.deliver(m) })
+	w.post(&message{link: l, waits: waits, fire: fn})
+}
+
+// post sends m now.
+func (w *World) post(m *message) {
+	d := w.trip(m.link)
+	t := w.timer()
+	t.mail = m
+	w.arm(t, w.now+d)
 }
 
 // netHandle is the host.Network of one incarnation.

@@ -38,10 +38,10 @@ func (e *endpoint) breakWithin(s *fault.Step, p []byte) []byte {
 	n := 1 + s.Rand().IntN(len(p)-1)
 	n = max(0, min(n, e.inc.w.cfg.Net.Buffer-e.unread))
 	if n > 0 {
-		e.post(p[:n])
+		e.post(append([]byte(nil), p[:n]...))
 	}
 	peer := e.peer
-	e.send(0, func() { peer.over(host.ErrReset) })
+	e.send(parcel{fire: func() { peer.over(host.ErrReset) }})
 	e.over(host.ErrReset)
 	return p
 }

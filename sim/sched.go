@@ -110,9 +110,13 @@ func (w *World) advance() {
 		t.parker.wake(wokeTimer)
 		return
 	}
-	fire := t.fire
-	t.fire = nil
+	fire, mail := t.fire, t.mail
+	t.fire, t.mail = nil, nil
 	w.spent = append(w.spent, t)
+	if mail != nil {
+		w.deliver(mail)
+		return
+	}
 	fire()
 }
 
@@ -136,13 +140,20 @@ func (w *World) idle(limit host.Time) error {
 // After has the scheduler call fn when d nanoseconds of world time have passed. fn is no task: it must not block.
 // Nemeses kill, boot, pause and partition from here.
 func (w *World) After(d host.Time, fn func()) {
-	t := &timer{}
-	if n := len(w.spent); n > 0 {
-		t = w.spent[n-1]
-		w.spent = w.spent[:n-1]
-	}
+	t := w.timer()
 	t.fire = fn
 	w.arm(t, w.now+d)
+}
+
+// timer returns one that nobody uses.
+func (w *World) timer() *timer {
+	n := len(w.spent)
+	if n == 0 {
+		return &timer{}
+	}
+	t := w.spent[n-1]
+	w.spent = w.spent[:n-1]
+	return t
 }
 
 // reap unwinds the tasks of dead incarnations, one by one, before anything else runs.

@@ -113,8 +113,7 @@ func (w *World) decide(t *target, r *rates, k fault.Kind, nth int) *fault.Step {
 		}
 		step.Arg = w.rand[k].Uint64()
 	}
-	step.At, step.Nth, step.Target, step.Kind = w.now, nth, t.name, k
-	return &step
+	return &fault.Step{At: w.now, Nth: nth, Target: t.name, Kind: k, For: step.For, Arg: step.Arg}
 }
 
 // hit is strike and fire, for faults that can always be carried out.

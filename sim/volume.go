@@ -47,17 +47,27 @@ func (v *Volume) Used() int64 { return v.used }
 // Durable returns a copy of what a power loss that keeps nothing unsynced would leave of the file at
 // path, and false if it would leave no such file.
 func (v *Volume) Durable(path string) ([]byte, bool) {
+	if f := v.durable(path); f != nil {
+		return f.durable(), true
+	}
+	return nil, false
+}
+
+// HasDurable tells whether there is what Durable returns.
+func (v *Volume) HasDurable(path string) bool { return v.durable(path) != nil }
+
+func (v *Volume) durable(path string) *inode {
 	at := v.root
 	for _, name := range strings.Split(path, "/") {
 		if at.dir == nil || at.dir.durable[name] == nil {
-			return nil, false
+			return nil
 		}
 		at = at.dir.durable[name]
 	}
 	if at.dir != nil {
-		return nil, false
+		return nil
 	}
-	return at.durable(), true
+	return at
 }
 
 // Current returns a copy of the file at path as a reader sees it, and false if there is none.
