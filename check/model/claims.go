@@ -27,6 +27,7 @@ type Claims struct {
 func All() []*Claims {
 	return []*Claims{
 		claims(sweep()),
+		claims(holder()),
 	}
 }
 
