@@ -27,8 +27,9 @@ INTEGRATION_PKGS = $(shell grep -rl --include='*_test.go' --exclude-dir=clients 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
+# Stamped with the commit whatever GOFLAGS say: reports name it.
 build: ## build bin/weir
-	$(GO) build -o bin/weir ./cmd/weir
+	$(GO) build -buildvcs=auto -o bin/weir ./cmd/weir
 
 test: ## every test of this module, the rules of the repository included
 	$(GO) test ./...
@@ -43,7 +44,7 @@ sweep: ## many seeds, each twice in two processes: make sweep SEEDS=1..200
 	$(GO) run ./cmd/weir sim sweep --seeds $(SEEDS)
 
 bin/weir-mutants: FORCE # planted bugs are compiled in by this tag alone
-	$(GO) build -tags mutants -o $@ ./cmd/weir
+	$(GO) build -buildvcs=auto -tags mutants -o $@ ./cmd/weir
 
 FORCE:
 

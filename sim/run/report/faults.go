@@ -12,7 +12,7 @@ func faultRows(e *Evidence) []faultRow {
 	var list []faultRow
 	for _, k := range fault.Kinds() {
 		info := k.Info()
-		row := faultRow{FaultRow: run.FaultRow{Fault: info.ID, Promise: "survived"}, CanReal: info.Real}
+		row := faultRow{FaultRow: run.FaultRow{Fault: info.ID, Promise: "survived"}, CanReal: info.Real, What: e.What[info.ID]}
 		if info.Promise == fault.Beyond {
 			row.Promise = "reported"
 		}
@@ -34,6 +34,20 @@ func find(rows []run.FaultRow, id string) *run.FaultRow {
 	return nil
 }
 
+// demanded reports whether a sweep is long enough for the demands on how often each fault fires.
+func demanded(s *run.SweepFile) bool { return s.Count >= run.SweepDemands.From }
+
+// realTally says how much of the catalogue was carried out on real processes.
+func realTally(e *Evidence) string {
+	kinds, times := 0, uint64(0)
+	for _, r := range e.Real.Faults {
+		if r.Fired > 0 {
+			kinds, times = kinds+1, times+r.Fired
+		}
+	}
+	return count(kinds) + " kinds, " + count(times) + " times"
+}
+
 // simCell says where a fault stands in the simulation.
 func simCell(r faultRow) string {
 	if r.Sim == nil {
@@ -46,9 +60,9 @@ func simCell(r faultRow) string {
 func realCell(r faultRow) string {
 	switch {
 	case r.Real != nil && r.Real.Fired > 0:
-		return count(r.Real.Fired)
+		return count(r.Real.Fired) + " in " + count(r.Real.Seeds) + plural(r.Real.Seeds, " test")
 	case r.CanReal:
-		return "can be planned, not counted here"
+		return "can be planned, not done here"
 	default:
 		return "simulation only"
 	}

@@ -24,8 +24,9 @@ type Evidence struct {
 	Fuzz    []Fuzz
 	Bench   []Bench
 
-	Promised, NotPromised, Assumed string // sections of docs/guarantees.md
-	Bugs                           string // docs/bugs.md
+	Promised, NotPromised, Assumed string            // sections of docs/guarantees.md
+	Bugs                           string            // docs/bugs.md
+	What                           map[string]string // what each fault does, by ID: docs/format/fault-plan.md
 }
 
 // Fuzz is what came of one fuzz target.
@@ -70,7 +71,23 @@ func Load(dir, docs string) (*Evidence, error) {
 	if _, rest, ok := strings.Cut(bugs, "\n"); ok {
 		e.Bugs = rest // without its title
 	}
+	if err != nil {
+		return nil, err
+	}
+	faults, err := document(docs, filepath.Join("format", "fault-plan.md"))
+	e.What = descriptions(faults)
 	return e, err
+}
+
+var faultLine = regexp.MustCompile("(?m)^\\| `([A-Z][0-9]+\\.[a-z-]+)` \\| ([^|]+) \\|")
+
+// descriptions reads what each fault does from the table of all kinds.
+func descriptions(text string) map[string]string {
+	said := map[string]string{}
+	for _, m := range faultLine.FindAllStringSubmatch(text, -1) {
+		said[m[1]] = m[2]
+	}
+	return said
 }
 
 func load[T any](dir, name string, into **T) error {

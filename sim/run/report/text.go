@@ -22,6 +22,14 @@ func count[N int | uint64](n N) string {
 	return b.String()
 }
 
+// plural is a noun for n things.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
+
 // short is a number with about three digits that count.
 func short(v float64) string {
 	switch abs := math.Abs(v); {
@@ -61,6 +69,26 @@ func shortCommit(b run.Build) string {
 		c += " with changes that are not in it"
 	}
 	return c
+}
+
+// commits says what else than the sweep's commit the parts come from, "" if nothing else.
+func commits(e *Evidence) string {
+	if e.Sweep == nil {
+		return ""
+	}
+	var parts []string
+	other := func(part string, b run.Build) {
+		if b.Commit != e.Sweep.Build.Commit || b.Modified != e.Sweep.Build.Modified {
+			parts = append(parts, part+" from "+shortCommit(b))
+		}
+	}
+	if e.Mutants != nil {
+		other("planted bugs", e.Mutants.Build)
+	}
+	if e.Check != nil {
+		other("checkers", e.Check.Build)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // oracles lists what found a planted bug, and how often if not always the same did.

@@ -51,7 +51,9 @@ func functions(e *Evidence) template.FuncMap {
 		"seedsChart": func(m *run.MutantsFile) template.HTML {
 			return histogram("seeds until a planted bug was found, from each start", "seeds", seedsNeeded(m))
 		},
-		"picture": picture, "verdict": verdict,
+		"picture": picture, "verdict": verdict, "commits": func() string { return commits(e) },
+		"demanded": demanded, "realTally": func() string { return realTally(e) },
+		"rare": func(s *run.SweepFile) int { return rare(s) },
 	}
 }
 
@@ -66,6 +68,19 @@ type faultRow struct {
 	run.FaultRow
 	Sim, Real *run.FaultRow // what was counted; nil = nothing was measured there
 	CanReal   bool
+	What      string // it does; "" = the documents were not found
+}
+
+// rare is how many places were reached in at most four fifths of the seeds. One that nearly every run reaches marks
+// nothing rare.
+func rare(s *run.SweepFile) int {
+	n := 0
+	for _, p := range s.Probes {
+		if p.Seeds > 0 && p.Seeds*5 <= s.Count*4 {
+			n++
+		}
+	}
+	return n
 }
 
 func probes(s *run.SweepFile, reached bool) []run.ProbeRow {
@@ -96,6 +111,11 @@ func verdict(e *Evidence) string {
 		return "No sweep was recorded: nothing below is evidence."
 	}
 	s := e.Sweep
+	if !demanded(s) {
+		return fmt.Sprintf("A short sweep, for a look: seeds that failed: %s, histories without a verdict: %s. How often "+
+			"each fault must fire is demanded from %s seeds on.",
+			count(len(s.Failed)), count(s.Verdicts.Unknown), count(run.SweepDemands.From))
+	}
 	if len(s.Failed) == 0 && len(s.Unmet) == 0 && s.Verdicts.Unknown == 0 {
 		return "Every seed passed, every history was decided, every demand on the sweep was met."
 	}
