@@ -12,7 +12,8 @@ func faultRows(e *Evidence) []faultRow {
 	var list []faultRow
 	for _, k := range fault.Kinds() {
 		info := k.Info()
-		row := faultRow{FaultRow: run.FaultRow{Fault: info.ID, Promise: "survived"}, CanReal: info.Real, What: e.What[info.ID]}
+		row := faultRow{CanReal: info.Real, What: e.What[info.ID]}
+		row.Fault, row.Promise = info.ID, "survived"
 		if info.Promise == fault.Beyond {
 			row.Promise = "reported"
 		}
