@@ -82,6 +82,9 @@ func (r *fields) producer() producerState {
 	r.bad = r.bad || r.u8() != 0 || n > windowBatches
 	x.last = r.i64()
 	r.take(3 * 8) // timestamp, marker, open transaction
+	if n > 0 && n <= windowBatches {
+		x.batches = make([]batchInfo, 0, n)
+	}
 	for range n {
 		b := batchInfo{producer: x.id, pepoch: x.epoch}
 		b.sequence, b.count, b.base, b.stamp = r.i32(), r.i32(), r.i64(), r.i64()

@@ -86,8 +86,8 @@ type side struct {
 }
 
 var sides = [2]side{
-	{"GOMAXPROCS=1", []string{"GOMAXPROCS=1", "GOGC=100"}},
-	{"GOMAXPROCS=2", []string{"GOMAXPROCS=2", "GOGC=300"}},
+	{"GOMAXPROCS=1", []string{"GOMAXPROCS=1", "GOGC=200"}},
+	{"GOMAXPROCS=2", []string{"GOMAXPROCS=2", "GOGC=600"}},
 }
 
 // command is the child for one seed; ctx ends it.

@@ -2,6 +2,8 @@ package run
 
 import (
 	"io"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/weirmq/weir/host"
@@ -21,6 +23,7 @@ func Replay(plan workload.Plan) Func {
 const (
 	checkpointEvery = 1024 // events
 	stallMax        = 10 * time.Second
+	gcPercent       = 400 // a run lives for a second and holds little
 )
 
 // SeedOptions shape the run of one seed. Nothing in them changes the run.
@@ -77,6 +80,9 @@ func Seed(run Func, o SeedOptions) *Result {
 		if o.Keep != nil && (e.Kind == sim.KindBoot || e.Kind == sim.KindKill) {
 			lives = append(lives, Life{e.At, e.Machine, e.Kind == sim.KindBoot})
 		}
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	probes, begin := probe.Counts(), time.Now()
 	out := run(wo)

@@ -57,7 +57,7 @@ type diskImage struct{ v *sim.Volume }
 func (i diskImage) Files() []string {
 	var list []string
 	for _, path := range i.v.Files() {
-		if _, ok := i.v.Durable(path); ok {
+		if i.v.HasDurable(path) {
 			list = append(list, path)
 		}
 	}

@@ -1,11 +1,34 @@
 package workload_test
 
 import (
+	"runtime/debug"
 	"testing"
 	"time"
 
 	"github.com/weirmq/weir/sim/workload"
 )
+
+// The benchmarks collect garbage as weir sim run does.
+func init() { debug.SetGCPercent(400) }
+
+// BenchmarkIdleNode runs the node with what surrounds it and no clients: housekeeping alone, for 25 minutes.
+func BenchmarkIdleNode(b *testing.B) {
+	var virtual time.Duration
+	var events uint64
+	begin := time.Now()
+	for i := range b.N {
+		s := workload.Plain()
+		s.Duration, s.Clients, s.Crash = 25*time.Minute, nil, workload.CrashSettings{}
+		r := workload.Replay(workload.Plan{Seed: uint64(i + 1), Settings: s}, workload.Options{})
+		if r.Err != nil {
+			b.Fatal(r.Err)
+		}
+		virtual, events = virtual+r.Virtual, events+r.Events
+	}
+	wall := time.Since(begin).Seconds()
+	b.ReportMetric(virtual.Seconds()/wall, "x-real")
+	b.ReportMetric(float64(events)/wall, "events/s")
+}
 
 // BenchmarkLoadS runs load S: three machines, eight clients with 500 operations a virtual second, the default faults.
 func BenchmarkLoadS(b *testing.B) {

@@ -102,6 +102,7 @@ func parseRecords(data []byte, from int64) ([]check.Record, int64, error) {
 func eachRecord(data []byte, from int64, fn func(batch.Batch, *batch.Record, check.Value)) (int64, error) {
 	next := from
 	dec := batch.NewDecoder(8 << 20)
+	var rec batch.Record
 	for len(data) > 0 {
 		b, err := batch.Parse(data)
 		if err != nil {
@@ -114,7 +115,6 @@ func eachRecord(data []byte, from int64, fn func(batch.Batch, *batch.Record, che
 		if err := dec.Open(b); err != nil {
 			return 0, err
 		}
-		var rec batch.Record
 		for dec.Next(&rec) {
 			if rec.Offset < from {
 				continue

@@ -103,6 +103,7 @@ func Calls(o Options) (uint64, error) {
 func newRun(o Options, p *Plan, replay bool) *run {
 	r := &run{o: o, plan: p, settings: &p.Settings, replay: replay, durable: newDurableSet(),
 		producerIDs: map[int64]bool{}, between: map[fault.Kind]uint64{}}
+	r.history.Ops = make([]check.Op, 0, len(p.Ops))
 	s := r.settings
 	cfg := sim.Config{
 		Seed: p.Seed, Log: o.Log, Sites: o.Sites, ForbidGoroutines: true, Watch: o.Watch,
