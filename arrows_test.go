@@ -44,6 +44,8 @@ var arrows = map[string]arrow{
 	"broker/partition": {level: 20, may: []string{"broker/batch", "internal/invariant"}},
 	"broker/group":     {level: 20, may: []string{"host", "internal/invariant"}}, // host.Time only: events carry it
 
+	"controller/lease": {level: 20, may: []string{"host"}}, // host.Time only
+
 	// stream knows nothing of Kafka and nothing of metadata: it asks its Catalog.
 	"stream": {level: 30, may: []string{"host", "objectstore", "wal", "internal/invariant"}},
 
