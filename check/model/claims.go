@@ -26,6 +26,7 @@ type Claims struct {
 // All are the models, in the order of the protocol's table.
 func All() []*Claims {
 	return []*Claims{
+		claims(lease()),
 		claims(sweep()),
 		claims(holder()),
 	}
