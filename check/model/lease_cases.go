@@ -39,7 +39,8 @@ func leaseSay(s Step) string {
 	case leaseReadWord:
 		return []string{"B5 reads the fence word: its own", "B5 reads the fence word: another's; B5 ends"}[s.A]
 	case leaseAck:
-		return fmt.Sprintf("B5 acks the record with %s of its lease left%s", leaseSayTicks(s.A), []string{"", ": R has not read it"}[s.B])
+		return fmt.Sprintf("B5 acks the record with %s of its lease left%s", leaseSayTicks(s.A),
+			[]string{"", ": R has not read it"}[s.B])
 	case leaseWriteWord:
 		return "R writes the fence word"
 	case leaseScan:
