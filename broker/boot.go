@@ -54,6 +54,8 @@ func (b *Broker) boot(sc *host.Scope) error {
 		return err
 	}
 	b.engine.Start(b.root)
+	// What holes left in the WAL may pin all of it, and the partitions that are opened next need room there.
+	b.work.Go("broker.quarantine", b.quarantineLoop)
 	b.reportOffline()
 	return b.followOnce(sc, 0)
 }

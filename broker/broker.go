@@ -117,7 +117,6 @@ func (b *Broker) Start(sc *host.Scope) error {
 	b.work.Go("broker.follow", b.follow)
 	b.work.Go("broker.accept", b.accept)
 	b.work.Go("broker.collect", b.collect)
-	b.work.Go("broker.quarantine", b.quarantineLoop)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
@@ -37,15 +38,23 @@ func (o *quarantineObject) isOf(h stream.Holed) bool {
 	return o.of.Hole.ID == h.Hole.ID && o.of.Hole.Epoch == h.Hole.Epoch
 }
 
-// quarantineLoop is the task "broker.quarantine": it looks for holes at the start and with the collector's period.
+// quarantineLoop is the task "broker.quarantine": it looks for holes with the collector's period, and more often during
+// the start, which may wait for the room that it makes.
 func (b *Broker) quarantineLoop(sc *host.Scope) error {
 	for {
 		b.quarantineHoles(sc)
-		if b.h.Sleep(sc, b.cfg.Collect.Every) != nil {
+		every := b.cfg.Collect.Every
+		if b.appliedIndex() == 0 {
+			every = min(every, quarantineStart)
+		}
+		if b.h.Sleep(sc, every) != nil {
 			return nil
 		}
 	}
 }
+
+// quarantineStart is how often holes are looked for during the start.
+const quarantineStart = 500 * time.Millisecond
 
 // quarantineHoles copies and lets go what each hole left in the WAL, and reports whether none is left undone.
 func (b *Broker) quarantineHoles(sc *host.Scope) bool {

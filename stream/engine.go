@@ -1,8 +1,10 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
@@ -45,6 +47,7 @@ type Engine struct {
 	asleep  host.Time    // when stream.upload wakes by itself; 0 = never
 	retry   bool         // a plan waits to be repeated
 	tellAt  host.Time    // no hole that metadata did not take is told again before
+	waitAt  host.Time    // it is not said again before what openings wait for
 	closed  bool
 	dead    error // why nothing is appended any more
 	fenced  error // why nothing is committed any more
@@ -120,7 +123,7 @@ func (e *Engine) Open(sc *host.Scope, o OpenRange) (*Stream, error) {
 	if err := e.install(d.r, o); err != nil {
 		return nil, err
 	}
-	err := e.log.Append(sc, 0, d)
+	err := e.appendState(sc, d)
 	if err == nil {
 		_, err = d.done.Wait(sc, 0)
 	}
@@ -134,6 +137,49 @@ func (e *Engine) Open(sc *host.Scope, o OpenRange) (*Stream, error) {
 	}
 	d.r.closed = false
 	return &Stream{e: e, r: d.r}, nil
+}
+
+// openPatience is how long openings wait for room in the log until it is said why there is none.
+const openPatience = 10 * time.Second
+
+// appendState appends d when there is room, and says from time to time what it waits for.
+func (e *Engine) appendState(sc *host.Scope, d *stateDraft) error {
+	for {
+		err := e.log.Append(sc, e.h.Now().Add(openPatience), d)
+		if !errors.Is(err, host.ErrTimeout) || sc.Err() != nil {
+			return err
+		}
+		e.tellWait()
+	}
+}
+
+// tellWait says what keeps the log from being trimmed, once for all openings that wait at the same time.
+func (e *Engine) tellWait() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now := e.h.Now(); now < e.waitAt {
+		return
+	} else {
+		e.waitAt = now.Add(openPatience)
+	}
+	probe.Hit(probe.StreamOpenWaits)
+	why, first := "nothing: it is being written", noPin
+	for _, r := range e.owing {
+		at := e.firstOwed(r)
+		if at >= first {
+			continue
+		}
+		first = at
+		switch why = "it waits to be uploaded"; {
+		case r.hole != nil:
+			why = "it waits to be copied to an object: " + r.hole.Error()
+		case r.refused:
+			why = "it cannot be committed, see above"
+		}
+		why = fmt.Sprintf("stream %d epoch %d from offset %d on: %s", r.st.id, r.epoch, r.discharged, why)
+	}
+	e.h.Log().Warn("stream: partitions wait for room in the write-ahead log to be opened", "file", e.log.Name(),
+		"pinned by", why)
 }
 
 // install puts r behind the ranges of its stream.

@@ -57,7 +57,8 @@ type rangeLog struct {
 	marked bool       // metadata knows of the hole
 	// quarantined: what the log still has of the range is in a quarantine object and owes nothing.
 	quarantined bool
-	refused     bool       // metadata refused it: nothing is uploaded until restart
+	refused     bool       // nothing of it is uploaded until restart: metadata refused it, or
+	stateless   bool       // its state was lost, so that no checkpoint can be made
 	owing       bool       // is on the engine's list
 	slab        *cacheSlab // newest slab that holds entries of it
 

@@ -75,6 +75,34 @@ func (e *Engine) Quarantined(id ID, epoch Epoch) {
 	e.trim()
 }
 
+// giveUpStateless makes holes of closed ranges that pin half of the ring and cannot be committed, for an object that
+// their state is built from is damaged. Restored in time it would still help them; but a full ring stops every
+// partition. What they have in the log is quarantined then. The caller holds e.mu.
+func (e *Engine) giveUpStateless() {
+	for _, r := range slices.Clone(e.owing) {
+		if !r.stateless || !r.closed || r.durable < r.end || e.firstOwed(r)+e.ringBytes/2 >= e.newest {
+			continue
+		}
+		probe.Hit(probe.StreamStatelessGivenUp)
+		r.refused, r.stateless = false, false
+		e.stats.RefusedRanges--
+		e.puncture(r, &HoleError{ID: r.st.id, Epoch: r.epoch, From: r.discharged, To: Unknown,
+			Why: "the state they follow was lost with an object, and they pin the write-ahead log"})
+	}
+}
+
+// firstOwed is the first frame with something that r owes, noPin if there is none. The caller holds e.mu.
+func (e *Engine) firstOwed(r *rangeLog) wal.Position {
+	first := noPin
+	if i := r.find(r.discharged); i < len(r.entries) {
+		first = r.entries[i].at.Frame
+	}
+	if r.stateDue {
+		first = min(first, r.state.Frame)
+	}
+	return first
+}
+
 // errOutstanding is returned by GiveUp while an upload uses a key below.
 var errOutstanding = errors.New("stream: an upload under a lower key is on its way")
 

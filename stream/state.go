@@ -89,7 +89,18 @@ func (e *Engine) stateAt(sc *host.Scope, id ID, epoch Epoch, upTo int64) ([]byte
 		return nil, 0, lerr
 	}
 	state, err := e.readCheckpoint(sc, id, loc)
+	if lost(err) && e.checkpointMoved(id, upTo, loc) {
+		probe.Hit(probe.StreamStateMoved)
+		return e.stateAt(sc, id, epoch, upTo)
+	}
 	return state, loc.Start, err
+}
+
+// checkpointMoved tells that metadata refers to a newer checkpoint than the one at loc by now: it has let go of that
+// one's object, and what was read of it says nothing.
+func (e *Engine) checkpointMoved(id ID, upTo int64, loc Location) bool {
+	now, err := e.cat.Checkpoint(id, upTo)
+	return err == nil && (now.Start > loc.Start || now.Epoch > loc.Epoch)
 }
 
 // loggedState finds the newest opening state in the log at or below offset upTo.

@@ -59,6 +59,7 @@ func (e *Engine) await(sc *host.Scope) (scope, error) {
 		}
 		if e.full() {
 			e.looked = e.newest
+			e.giveUpStateless()
 			if e.pinned() {
 				probe.Hit(probe.StreamStatePins)
 				return takeStates, nil
@@ -297,6 +298,7 @@ func (e *Engine) refuse(r *rangeLog, why error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.refuseLocked(r, why)
+	r.stateless = r.refused && lost(why)
 }
 
 func (e *Engine) refuseLocked(r *rangeLog, why error) {

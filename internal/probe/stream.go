@@ -7,6 +7,7 @@ var (
 	StreamEvictBlocked   = define("stream.oldest slab is not durable yet")
 	StreamOutcomeUnknown = define("stream.entries of unknown outcome leave the index")
 	StreamDroppedOwing   = define("stream.deleted stream owed entries")
+	StreamOpenWaits      = define("stream.opening waits long for room in the log")
 
 	// Uploads.
 	StreamPutAgain        = define("stream.put without a good outcome")
@@ -35,12 +36,13 @@ var (
 	StreamHeadsEndEarly = define("stream.heads do not tell all of the state")
 
 	// Recovery and damage.
-	StreamHoleRecovered   = define("stream.recovery finds a hole")
-	StreamHoleMet         = define("stream.read finds a hole")
-	StreamHoleUntold      = define("stream.hole that metadata does not take")
-	StreamQuarantined     = define("stream.hole quarantined")
-	StreamBeyondSeal      = define("stream.recovery drops entries beyond a sealed end")
-	StreamRangeBelowStart = define("stream.range below the log start offset let go")
-	StreamEndIsLogStart   = define("stream.recovery ends below the log start offset")
-	StreamStateDischarged = define("stream.recovery finds a discharged opening state")
+	StreamHoleRecovered    = define("stream.recovery finds a hole")
+	StreamHoleMet          = define("stream.read finds a hole")
+	StreamHoleUntold       = define("stream.hole that metadata does not take")
+	StreamQuarantined      = define("stream.hole quarantined")
+	StreamStatelessGivenUp = define("stream.range whose state is lost pins half a ring")
+	StreamBeyondSeal       = define("stream.recovery drops entries beyond a sealed end")
+	StreamRangeBelowStart  = define("stream.range below the log start offset let go")
+	StreamEndIsLogStart    = define("stream.recovery ends below the log start offset")
+	StreamStateDischarged  = define("stream.recovery finds a discharged opening state")
 )

@@ -1,0 +1,92 @@
+package stream_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/sim"
+	"github.com/weirmq/weir/stream"
+)
+
+// fillUp appends to stream x until nothing more fits.
+func (r *rig) fillUp(h host.Host, sc *host.Scope, x *expected) {
+	for {
+		d := &draft{x: x, data: make([]byte, 6000), n: 1}
+		if err := x.s.Append(sc, h.Now().Add(time.Second), d); err != nil {
+			require.ErrorIs(r, err, host.ErrTimeout)
+			return
+		}
+	}
+}
+
+// TestARangeWhoseStateIsLostPinsNoFullRing: the object that a range's state is built from is gone, so that nothing
+// more of it can be committed, and the ring is full of it. The range becomes a hole to be quarantined, and the others
+// are opened and go on.
+func TestARangeWhoseStateIsLostPinsNoFullRing(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 34}, 2)
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		for _, x := range r.streams { // an object each
+			require.NoError(r, r.append(sc, x, 6000, true))
+			require.NoError(r, r.e.Flush(sc))
+		}
+		r.w.SetFaults(sim.Faults{StoreError: sim.Always})
+		r.fillUp(h, sc, r.streams[0])
+		return nil
+	})
+	r.m.KillWith(sim.KeepUnsynced)
+	r.w.SetFaults(sim.Faults{})
+	loc, err := r.cat.Checkpoint(1, 1<<40)
+	require.NoError(t, err)
+	r.w.DeleteObject(loc.Key)
+	r.streams = r.streams[1:] // the other cannot be opened
+	r.do(func(h host.Host, sc *host.Scope) error {
+		h.Go(sc, "quarantine", func(sc *host.Scope) {
+			for h.Sleep(sc, 100*time.Millisecond) == nil {
+				if r.e != nil {
+					for _, x := range r.e.Holed() {
+						r.e.Quarantined(x.Hole.ID, x.Hole.Epoch)
+					}
+				}
+			}
+		})
+		limit, cancel := sc.Child(h.Now().Add(time.Minute))
+		defer cancel()
+		r.e = nil
+		require.NoError(r, r.boot(h, limit))
+		require.Len(r, r.cat.holes, 1)
+		require.Equal(r, stream.ID(1), r.cat.holes[0].ID)
+		require.Equal(r, r.cat.streams[1].last().committed, r.cat.holes[0].From)
+		for range 3 * r.wcfg.Capacity / 6000 {
+			require.NoError(r, r.append(limit, r.streams[0], 6000, true))
+		}
+		require.NoError(r, r.verifyStream(sc, r.streams[0]))
+		return r.stop(sc)
+	})
+}
+
+// TestACheckpointThatIsReplacedWhileItIsReadIsNoDamage: an upload moves the checkpoint on and its object is deleted
+// between the look at metadata and the read.
+func TestACheckpointThatIsReplacedWhileItIsReadIsNoDamage(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 35}, 1)
+	r.cfg.BlockCacheBytes, r.cfg.IndexCacheBytes = 1, 1
+	x := r.streams[0]
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		require.NoError(r, r.append(sc, x, 6000, true))
+		require.NoError(r, r.e.Flush(sc))
+		old, err := r.cat.Checkpoint(1, 1<<40)
+		require.NoError(r, err)
+		require.NoError(r, r.append(sc, x, 6000, true))
+		require.NoError(r, r.e.Flush(sc))
+		r.w.DeleteObject(old.Key)
+		r.cat.stale = []stream.Location{old}
+		_, err = r.state(sc, x, x.next)
+		require.NoError(r, err)
+		require.Empty(r, r.cat.stale)
+		return r.stop(sc)
+	})
+}
