@@ -46,7 +46,7 @@ func realTally(e *Evidence) string {
 			kinds, times = kinds+1, times+r.Fired
 		}
 	}
-	return count(kinds) + " kinds, " + count(times) + " times"
+	return count(kinds) + plural(kinds, " kind") + ", " + count(times) + " times"
 }
 
 // simCell says where a fault stands in the simulation.
@@ -63,7 +63,7 @@ func realCell(r faultRow) string {
 	case r.Real != nil && r.Real.Fired > 0:
 		return count(r.Real.Fired) + " in " + count(r.Real.Seeds) + plural(r.Real.Seeds, " test")
 	case r.CanReal:
-		return "can be planned, not done here"
+		return "not done here"
 	default:
 		return "simulation only"
 	}

@@ -34,8 +34,8 @@ func TestASmallReport(t *testing.T) {
 	}
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
-	require.Equal(t, string(want), got, "if this is meant: go test ./sim/run/report -update")
-	require.Equal(t, got, render(t, "testdata/evidence", "testdata/docs"), "equal evidence, equal bytes")
+	require.True(t, string(want) == got, "the report differs; if this is meant: go test ./sim/run/report -update")
+	require.True(t, got == render(t, "testdata/evidence", "testdata/docs"), "equal evidence, equal bytes")
 }
 
 func TestWithoutEvidenceTheReportSaysHowToGetIt(t *testing.T) {
