@@ -51,32 +51,30 @@ func (b *Broker) watch(sc *host.Scope) error {
 }
 
 // followOnce brings the broker to the state of metadata at index or later. What metadata says did not change
-// since the last time stays: most commands commit objects, and few topics change at a time.
+// since the last time is not looked at: most commands commit objects, and few topics change at a time.
 func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
-	old := b.allTopics()
-	var list []seenTopic
-	var same []metadata.UUID
+	var changed []seenTopic
+	var absent []metadata.UUID
+	var all bool
+	leaving := b.leavingTopics()
 	shape := b.shape
 	b.meta.Read(func(s *metadata.State) {
 		index, _ = s.Index()
-		if shape = s.Shape(); shape > b.shape || anyDeleting(old) {
-			list, same = look(s, b.shape)
+		if shape = s.Shape(); shape > b.shape {
+			changed, absent, all = look(s, b.shape)
 		}
 	})
-	if list == nil && same == nil {
+	if shape == b.shape && len(leaving) == 0 {
 		b.advance(index)
 		return nil
 	}
 	b.dawdle(sc, "broker.follow.late")
-	next := make([]*topic, 0, len(list)+len(same))
-	for _, id := range same {
-		next = append(next, b.topicByID(id))
-	}
+	next := make([]*topic, 0, len(changed))
 	var openings []*part
-	for i := range list {
-		t, opened := b.buildTopic(&list[i])
+	for i := range changed {
+		t, opened := b.buildTopic(&changed[i])
 		if t.internal {
-			if err := b.followGroups(sc, &list[i]); err != nil {
+			if err := b.followGroups(sc, &changed[i]); err != nil {
 				return err
 			}
 		}
@@ -92,22 +90,17 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 	for _, t := range next {
 		t.dropBroken()
 	}
-	sortTopics(next)
-	if err := b.forgetGone(sc, old, next); err != nil {
+	gone := b.gone(next, absent, all)
+	if err := b.forgetGone(sc, gone); err != nil {
 		return err
 	}
-	b.install(next, index)
+	b.install(next, gone, index)
 	b.shape = shape
-	if err := b.followDeleting(sc, next); err != nil {
+	if err := b.followDeleting(sc, b.leavingTopics()); err != nil {
 		return err
 	}
-	b.dropGone(old, next)
+	b.dropGone(gone)
 	return nil
-}
-
-// anyDeleting reports whether a topic is on its way out: it is looked after until it is gone.
-func anyDeleting(list []*topic) bool {
-	return slices.ContainsFunc(list, func(t *topic) bool { return t.deleting })
 }
 
 // seenTopic is what one look at metadata shows of a topic.
@@ -118,18 +111,18 @@ type seenTopic struct {
 	left  []remains // by partition: what can be read nevertheless
 }
 
-// look returns what metadata shows of the topics that have changed since an index, and the ids of the others.
-func look(s *metadata.State, since uint64) (changed []seenTopic, same []metadata.UUID) {
-	changed = []seenTopic{}
-	for _, x := range s.TopicShapes() {
-		if x.Index <= since {
-			same = append(same, x.ID)
-			continue
+// look returns what metadata shows of the topics that have changed since an index, and the ids of those that changed
+// and are not there. all says that it shows all topics.
+func look(s *metadata.State, since uint64) (changed []seenTopic, absent []metadata.UUID, all bool) {
+	ids, all := s.Reshaped(since)
+	for _, id := range ids {
+		if t, ok := s.Topic(id); ok {
+			changed = append(changed, seeTopic(s, t))
+		} else {
+			absent = append(absent, id)
 		}
-		t, _ := s.Topic(x.ID)
-		changed = append(changed, seeTopic(s, t))
 	}
-	return changed, same
+	return changed, absent, all
 }
 
 // seeTopics shows all topics.
@@ -237,11 +230,11 @@ func (b *Broker) openParts(sc *host.Scope, parts []*part) error {
 	return nil
 }
 
-// install makes the list the one that requests see.
-func (b *Broker) install(next []*topic, index uint64) {
+// install shows requests the topics that have changed, and hides those that are gone.
+func (b *Broker) install(next, gone []*topic, index uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.topics.replace(next)
+	b.topics.change(next, gone)
 	b.applied = max(b.applied, index)
 	b.follows.Broadcast()
 }
@@ -279,14 +272,24 @@ func (b *Broker) followDeleting(sc *host.Scope, list []*topic) error {
 	return nil
 }
 
-// gone returns the topics of old that next does not have.
-func gone(old, next []*topic) []*topic {
+// gone returns by name the topics that requests see and that are not there any more: those of absent, and those that
+// are not among next when that has all there are.
+func (b *Broker) gone(next []*topic, absent []metadata.UUID, all bool) []*topic {
+	var list []*topic
+	if !all {
+		for _, id := range absent {
+			if t := b.topicByID(id); t != nil {
+				list = append(list, t)
+			}
+		}
+		slices.SortFunc(list, compareTopics)
+		return list
+	}
 	kept := make(map[metadata.UUID]bool, len(next))
 	for _, t := range next {
 		kept[t.id] = true
 	}
-	var list []*topic
-	for _, t := range old {
+	for _, t := range b.allTopics() {
 		if !kept[t.id] {
 			list = append(list, t)
 		}
@@ -296,8 +299,8 @@ func gone(old, next []*topic) []*topic {
 
 // forgetGone forgets what was committed for topics that are not there any more while they were marked for
 // deletion, by requests that had seen them before. Requests do not see the next topic of that name yet.
-func (b *Broker) forgetGone(sc *host.Scope, old, next []*topic) error {
-	for _, t := range gone(old, next) {
+func (b *Broker) forgetGone(sc *host.Scope, gone []*topic) error {
+	for _, t := range gone {
 		if err := b.forgetTopic(sc, t.name); err != nil {
 			return err
 		}
@@ -306,8 +309,8 @@ func (b *Broker) forgetGone(sc *host.Scope, old, next []*topic) error {
 }
 
 // dropGone forgets the streams of topics that are not there any more.
-func (b *Broker) dropGone(old, next []*topic) {
-	for _, t := range gone(old, next) {
+func (b *Broker) dropGone(gone []*topic) {
+	for _, t := range gone {
 		for i := range t.parts {
 			b.engine.Drop(stream.ID(t.parts[i].stream))
 		}

@@ -95,8 +95,7 @@ func (b *Broker) newShadow(id stream.ID, _ stream.Epoch, at int64, state []byte)
 func (b *Broker) isOffsets(id stream.ID) (yes bool) {
 	b.meta.Read(func(s *metadata.State) {
 		if v, ok := s.PartitionOf(uint64(id)); ok {
-			t, _ := s.Topic(v.Topic)
-			yes = t.Name == offsetsTopic
+			yes = s.TopicName(v.Topic) == offsetsTopic
 		}
 	})
 	return yes

@@ -30,24 +30,57 @@ type partRef struct {
 	part        *part   // nil unless this broker serves it
 }
 
-// topicIndex finds topics by name and by id. It is guarded by Broker.mu.
+// topicIndex finds topics by name and by id. It is guarded by Broker.mu; its lists are replaced whole.
 type topicIndex struct {
-	byName map[string]*topic
-	byID   map[metadata.UUID]*topic
-	sorted []*topic // by name
+	byName  map[string]*topic
+	byID    map[metadata.UUID]*topic
+	sorted  []*topic // by name; nil until somebody asks for it
+	leaving []*topic // by name: those marked for deletion
 }
 
 func (x *topicIndex) init() {
 	x.byName, x.byID = map[string]*topic{}, map[metadata.UUID]*topic{}
 }
 
-// replace installs a new list, sorted by name.
-func (x *topicIndex) replace(list []*topic) {
-	x.init()
-	x.sorted = list
-	for _, t := range list {
-		x.byName[t.name], x.byID[t.id] = t, t
+// change takes out the topics that are gone and puts in those that have changed. The cost is that of these and of
+// what is marked for deletion, however many topics there are.
+func (x *topicIndex) change(next, gone []*topic) {
+	if len(next) == 0 && len(gone) == 0 {
+		return
 	}
+	var leaving []*topic
+	for _, t := range gone {
+		delete(x.byID, t.id)
+		if x.byName[t.name].id == t.id {
+			delete(x.byName, t.name)
+		}
+	}
+	for _, t := range next {
+		x.byName[t.name], x.byID[t.id] = t, t
+		if t.deleting {
+			leaving = append(leaving, t)
+		}
+	}
+	for _, t := range x.leaving {
+		if x.byID[t.id] == t { // the same as before
+			leaving = append(leaving, t)
+		}
+	}
+	slices.SortFunc(leaving, compareTopics)
+	x.leaving, x.sorted = leaving, nil
+}
+
+// list returns all topics by name.
+func (x *topicIndex) list() []*topic {
+	if x.sorted == nil {
+		all := make([]*topic, 0, len(x.byID))
+		for _, t := range x.byID {
+			all = append(all, t)
+		}
+		slices.SortFunc(all, compareTopics)
+		x.sorted = all
+	}
+	return x.sorted
 }
 
 // topicByName returns the topic, or nil.
@@ -68,7 +101,14 @@ func (b *Broker) topicByID(id [16]byte) *topic {
 func (b *Broker) allTopics() []*topic {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.topics.sorted
+	return b.topics.list()
+}
+
+// leavingTopics returns those marked for deletion by name: each is looked after until it is gone.
+func (b *Broker) leavingTopics() []*topic {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.topics.leaving
 }
 
 // find looks a topic up by id where the request's version names topics so, else by name.
@@ -115,6 +155,4 @@ func (t *topic) partition(n int32) (*part, Code) {
 	}
 }
 
-func sortTopics(list []*topic) {
-	slices.SortFunc(list, func(a, b *topic) int { return strings.Compare(a.name, b.name) })
-}
+func compareTopics(a, b *topic) int { return strings.Compare(a.name, b.name) }

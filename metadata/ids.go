@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/hex"
@@ -33,6 +34,8 @@ func (u UUID) Base64() string { return base64.RawURLEncoding.EncodeToString(u[:]
 
 // IsZero reports whether u is none.
 func (u UUID) IsZero() bool { return u == UUID{} }
+
+func (u UUID) compare(v UUID) int { return bytes.Compare(u[:], v[:]) }
 
 // ParseUUID reads what String writes.
 func ParseUUID(s string) (UUID, error) {

@@ -1,7 +1,6 @@
 package metadata
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/weirmq/weir/metadata/metadatapb"
@@ -14,20 +13,32 @@ import (
 // Shape returns the index of the last command that may have changed the shape.
 func (s *State) Shape() uint64 { return s.shape }
 
-// TopicShape is when the shape of one topic may have changed last.
-type TopicShape struct {
-	ID    UUID
-	Index uint64
+// shapeChange is one change of a topic's shape.
+type shapeChange struct {
+	index uint64
+	topic UUID
 }
 
-// TopicShapes returns all topics by id, those marked for deletion included.
-func (s *State) TopicShapes() []TopicShape {
-	list := make([]TopicShape, 0, len(s.topics))
-	for _, t := range s.topics {
-		list = append(list, TopicShape{ID: t.id, Index: max(t.shape, s.reshaped)})
+// keptChanges is how many of the newest changes are known at least: who is further behind looks at all topics.
+const keptChanges = 4096
+
+// Reshaped returns by id the topics whose shape may have changed after an index, also those that are not there any
+// more. all says that it returns all topics there are instead, because what changed is not known that far back. The
+// cost is that of what is returned.
+func (s *State) Reshaped(after uint64) (ids []UUID, all bool) {
+	if after < s.reshaped {
+		ids = make([]UUID, 0, len(s.topics))
+		for id := range s.topics {
+			ids = append(ids, id)
+		}
+		slices.SortFunc(ids, UUID.compare)
+		return ids, true
 	}
-	slices.SortFunc(list, func(a, b TopicShape) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-	return list
+	for i := len(s.changes) - 1; i >= 0 && s.changes[i].index > after; i-- {
+		ids = append(ids, s.changes[i].topic)
+	}
+	slices.SortFunc(ids, UUID.compare)
+	return slices.Compact(ids), false
 }
 
 // reach is what a command may change of the shape.
@@ -94,15 +105,27 @@ func (s *State) reshape(r reach) {
 	if r.all {
 		s.reshaped = s.index
 	}
-	if id, ok := uuidOf(r.topic); ok && s.topics[id] != nil {
-		s.topics[id].shape = s.index
+	if id, ok := uuidOf(r.topic); ok {
+		s.changed(id)
 	}
 	for _, id := range r.streams {
 		if st := s.streams[id]; st != nil {
-			s.topics[st.topic].shape = s.index
+			s.changed(st.topic)
 		}
 	}
 	if r.all || r.topic != nil || len(r.streams) > 0 {
 		s.shape = s.index
 	}
+}
+
+// changed notes a topic whose shape the current command may have changed.
+func (s *State) changed(topic UUID) {
+	if n := len(s.changes); n > 0 && s.changes[n-1] == (shapeChange{s.index, topic}) {
+		return
+	}
+	if len(s.changes) == 2*keptChanges {
+		s.reshaped = max(s.reshaped, s.changes[keptChanges-1].index)
+		s.changes = s.changes[:copy(s.changes, s.changes[keptChanges:])]
+	}
+	s.changes = append(s.changes, shapeChange{s.index, topic})
 }

@@ -30,8 +30,9 @@ type State struct {
 	objects map[ObjectID]*object
 	dead    int // destroyed among objects
 
-	// Indexes of the last commands that may have changed the shape, and that of every topic; see Shape.
-	shape, reshaped uint64
+	shape    uint64        // index of the last command that may have changed the shape; see Shape
+	reshaped uint64        // … up to which nobody knows of which topics; it counts as all
+	changes  []shapeChange // by index: what changed after that
 }
 
 // NewState returns the state before the first command.
@@ -97,7 +98,6 @@ type topic struct {
 	streams   []uint64 // by partition
 	deleting  bool
 	growNonce UUID // of the last CreatePartitions
-	shape     uint64
 }
 
 // stream is the log of one partition.

@@ -205,6 +205,14 @@ func (s *State) TopicByName(name string) (Topic, bool) {
 	return s.topics[id].view(), true
 }
 
+// TopicName returns the name of a topic, "" if there is none of that id.
+func (s *State) TopicName(id UUID) string {
+	if t := s.topics[id]; t != nil {
+		return t.name
+	}
+	return ""
+}
+
 // TopicInTheWay returns the topic whose name is name or collides with it, so that no other can be created.
 func (s *State) TopicInTheWay(name string) (Topic, bool) {
 	id, ok := s.names[fold(name)]
