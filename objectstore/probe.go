@@ -46,8 +46,26 @@ func probeKey(sc *host.Scope, s *retrying, key string, content []byte) error {
 	if err := probeWritten(sc, s, key, content); err != nil {
 		return err
 	}
-	if err := s.Delete(sc, key); err != nil {
-		return fmt.Errorf("delete the test object %s: %w", key, err)
+	return probeDelete(sc, s, key)
+}
+
+// probeDelete deletes the test object and looks whether it is gone.
+func probeDelete(sc *host.Scope, s *retrying, key string) error {
+	err := s.call(sc, OpDelete, key, func(sc *host.Scope) error {
+		if err := s.store.Delete(sc, key); err != nil {
+			return err
+		}
+		_, err := s.store.Head(sc, key)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			err = fmt.Errorf("%w: %s was deleted in %s and is there", errWrong, key, s.Name())
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("delete the test object %s: %w", key, wrongForGood(err))
 	}
 	return nil
 }
