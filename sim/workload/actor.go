@@ -50,13 +50,17 @@ type actor struct {
 }
 
 func (r *run) newActor(h host.Host, id int32) *actor {
-	return &actor{
+	a := &actor{
 		r: r, id: id, h: h, producerID: -1,
 		wire: wireClient{h: h, addr: nodeAddr, id: fmt.Sprintf("sim-%d", id), timeout: requestTimeout,
 			hopeless: &r.damaged},
 		sequence: map[int32]int64{}, positions: map[int32]int64{}, session: map[int32]int{},
 		deleted: map[check.Value]bool{},
 	}
+	a.wire.mixedUp = func(got, want int32) {
+		r.fail(oracleAnswer, "client %d got the answer to request %d instead of that to %d", id, got, want)
+	}
+	return a
 }
 
 // loop does the client's operations, each at its time or as soon as the one before is over.

@@ -19,7 +19,8 @@ type wireClient struct {
 	id      string
 	timeout host.Time // of one request, ns
 
-	hopeless    *bool     // nobody may ever listen again: dial once
+	hopeless    *bool // nobody may ever listen again: dial once
+	mixedUp     func(got, want int32)
 	slow        host.Time // how long it takes to read an answer
 	conn        host.Conn
 	correlation int32 // of the last request sent
@@ -115,6 +116,7 @@ func (c *wireClient) read(sc *host.Scope, req kmsg.Request) (kmsg.Response, erro
 	}
 	c.answered++
 	if got := int32(binary.BigEndian.Uint32(body)); got != c.answered {
+		c.mixedUp(got, c.answered)
 		return nil, fmt.Errorf("response to request %d, want %d", got, c.answered)
 	}
 	body = body[4:]

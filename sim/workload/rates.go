@@ -16,9 +16,10 @@ type FaultRate struct {
 // usual are the rates of the faults that strike at opportunities: such that one that is on fires between about once
 // and a few dozen times in a run, and work gets done. A seed turns about half of them off and bends the others.
 var usual = []FaultRate{
-	{fault.TornWrite, 300_000}, {fault.LostWrites, 200_000}, {fault.MisdirectRead, 250}, {fault.BitRot, 6_000},
-	{fault.ReadError, 60}, {fault.WriteError, 150}, {fault.DirError, 20_000}, {fault.SyncError, 200},
-	{fault.NoSpace, 400}, {fault.ShortWrite, 700}, {fault.ShortRead, 2_000}, {fault.DiskSlow, 200}, {fault.DiskStall, 40},
+	{fault.TornWrite, 300_000}, {fault.LostWrites, 200_000}, {fault.MisdirectRead, 350}, {fault.BitRot, 6_000},
+	{fault.ReadError, 110}, {fault.WriteError, 220}, {fault.DirError, 20_000}, {fault.SyncError, 320},
+	{fault.NoSpace, 800}, {fault.ShortWrite, 1_100}, {fault.ShortRead, 2_000},
+	{fault.DiskSlow, 200}, {fault.DiskStall, 70},
 
 	{fault.PacketDelay, 500}, {fault.PacketDrop, 800}, {fault.PacketRepeat, 1_000}, {fault.ResetMidway, 500},
 	{fault.HalfOpen, 400_000}, {fault.AcceptHang, 10_000}, {fault.DialRefused, 10_000},
@@ -26,7 +27,7 @@ var usual = []FaultRate{
 	{fault.StoreThrottle, 20_000}, {fault.StoreStorm, 1_000}, {fault.StoreNotApplied, 30_000},
 	{fault.StoreApplied, 30_000}, {fault.StoreLate, 15_000}, {fault.StoreConflict, 100_000},
 	{fault.StoreOwnExists, 200_000}, {fault.PartLost, 50_000}, {fault.PartUnknown, 50_000},
-	{fault.StaleList, 100_000}, {fault.PartialList, 150_000}, {fault.GhostGet, 900_000},
+	{fault.StaleList, 100_000}, {fault.PartialList, 150_000}, {fault.GhostGet, 200_000},
 	{fault.DeleteLost, 50_000}, {fault.DeleteLate, 50_000}, {fault.BodyTruncated, 8_000}, {fault.BodyFlipped, 5_000},
 	{fault.WrongRange, 5_000}, {fault.Expired, 3_000}, {fault.SkewRefused, 3_000}, {fault.StoreSlow, 4_000},
 
@@ -82,7 +83,8 @@ func (r *run) onFault(s fault.Step) {
 		r.excuses++
 	}
 	switch s.Kind {
-	case fault.StaleList, fault.PartialList, fault.GhostGet, fault.BodyFlipped, fault.WrongRange, fault.DeleteLost:
+	case fault.StaleList, fault.PartialList, fault.GhostGet, fault.BodyFlipped, fault.WrongRange, fault.DeleteLost,
+		fault.DeleteLate:
 		r.lies++ // the server's probe of the store may refuse such a store
 	}
 	if r.durableUnanswered() {

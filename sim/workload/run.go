@@ -36,6 +36,7 @@ type run struct {
 	actors       []*actor
 	progressSeq  uint32 // of the values of those that look for progress
 	excuses      int    // faults that may end this incarnation, so far
+	stranded     int    // starts that met an outage of the store
 	lies         int    // false answers of the store to this incarnation, so far
 	faults       fault.Plan
 	between      map[fault.Kind]uint64

@@ -15,10 +15,13 @@ import (
 // store is gone when a start needs it.
 
 const (
-	// unreadable is how many reads in a row fail: more than anybody tries.
-	unreadable = 24
+	// unreadable is how many reads in a row fail: as often as the fence word is read before it is given up. The bytes
+	// of a record that cannot be read that often are taken for damaged; the fence is asked first.
+	unreadable = 5
 	// strandedMax is the longest outage of the store that begins at a start.
 	strandedMax = 20 * time.Second
+	// strandsMax is how many starts of a run meet one.
+	strandsMax = 3
 )
 
 // drawTrouble draws which of it a run has.
@@ -64,13 +67,14 @@ func (c *crashes) blind() {
 
 // strand lets the store answer nothing from some instant of a start on, for longer than the node tries.
 func (r *run) strand() {
-	if r.replay || r.calm || r.restarts == 0 || r.settings.Crash.Stranded == 0 {
+	if r.replay || r.calm || r.began == 0 || r.stranded == strandsMax || r.settings.Crash.Stranded == 0 {
 		return
 	}
 	rng := stream(r.plan.Seed, "stranded", int32(r.restarts))
 	if rng.IntN(4) >= r.settings.Crash.Stranded {
 		return
 	}
+	r.stranded++
 	at := r.w.Now() + 1 + host.Time(rng.Int64N(int64(50*time.Millisecond))>>rng.IntN(12))
 	least := r.settings.Node.StoreCall * 2
 	r.w.Inject(fault.Step{At: at, Nth: 1, Target: storeSide, Kind: fault.StoreOutage,
