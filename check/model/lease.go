@@ -67,7 +67,7 @@ func lease() *Model[leaseState] {
 			leaseControllers, leaseTerms, leaseTicks, leaseBeats),
 		Rules:  leaseRules(),
 		Acts:   leaseActs(),
-		Start:  leaseState{newest: 1, lead: [leaseControllers]leaseLeader{{term: 1, ready: 1, age: leaseTicks}}},
+		Start:  leaseState{newest: 1, kept: 1, lead: [leaseControllers]leaseLeader{{term: 1, ready: 1, age: leaseTicks}}},
 		Next:   leaseNext,
 		Broken: leaseBroken,
 		Say:    leaseSay,

@@ -18,6 +18,7 @@ const (
 type leaseState struct {
 	lead   [leaseControllers]leaseLeader
 	newest int8                  // the newest term in which a quorum has voted
+	kept   int8                  // the newest term of which a first entry is committed
 	entry  int8                  // where a Fence that is not applied yet stands: entryNewest and entryAdrift
 	fenced int8                  // Fence(B5) is applied
 	beats  [leaseBeats]leaseBeat // in order, the empty ones first
@@ -99,7 +100,7 @@ func (s leaseState) settled(off Rules) leaseState {
 		return leaseState{phase: phaseDead} // nothing is acked any more
 	}
 	if s.fenced == 1 {
-		s.entry = 0
+		s.entry, s.kept = 0, 0
 	}
 	for c := range s.lead {
 		l := &s.lead[c]

@@ -134,7 +134,7 @@ func leaseFencing(s leaseState, off Rules, c int8, then func(Step, leaseState)) 
 	newest := l.term == s.newest
 	if newest && l.ready == 0 {
 		to := s
-		to.lead[c].ready = 1
+		to.lead[c].ready, to.kept = 1, l.term
 		if s.fenced == 1 || s.entry&entryNewest != 0 {
 			to.fenced, to.lead[c].sees = 1, seesFenced
 		}
@@ -152,7 +152,7 @@ func leaseFencing(s leaseState, off Rules, c int8, then func(Step, leaseState)) 
 		switch {
 		case newest:
 			to.entry |= entryNewest
-		case s.lead[s.leader()].ready == 0:
+		case l.term >= s.kept: // else its log lacks what is committed, and nobody votes for it before it is cut
 			to.entry |= entryAdrift
 		}
 		then(Step{Act: leasePropose, A: c, B: l.term, C: proposeOwn}, to)
