@@ -82,8 +82,7 @@ func (s *scanner) run() error {
 		if err != nil {
 			return err
 		}
-		s.n = 0 // the search may have moved the window, and a repair is only in it
-		if o, err = s.look(); err != nil {
+		if o, err = s.lookAfresh(); err != nil { // the search may have moved the window, and a repair is only in it
 			return err
 		}
 		if decisions[o.header][o.body][evidenceNone] == verdictAccept {
@@ -130,8 +129,7 @@ func (s *scanner) run() error {
 // of the log after all.
 func (s *scanner) lookAgain() (bool, error) {
 	for range readTries - 1 {
-		s.n = 0
-		o, err := s.look()
+		o, err := s.lookAfresh()
 		if err != nil {
 			return false, err
 		}
@@ -143,6 +141,37 @@ func (s *scanner) lookAgain() (bool, error) {
 	return false, nil
 }
 
+// lookAfresh is look that believes nothing of what was read before. One block is enough to see that no frame of the
+// log is there, as behind the end of each log that a start reads; the rest of the window may be many MiB.
+func (s *scanner) lookAfresh() (sight, error) {
+	s.n = 0
+	if s.pos+BlockSize <= s.limit {
+		b := s.buf[:BlockSize]
+		if err := s.ring.read(b, s.pos); err != nil {
+			return sight{}, err
+		}
+		if _, seen := s.headerIn(b); seen == headerOther {
+			s.from, s.n = s.pos, BlockSize
+		}
+	}
+	return s.look()
+}
+
+// headerIn decodes the header in block b, and mends it if one byte of it is wrong.
+func (s *scanner) headerIn(b []byte) (header, headerSeen) {
+	h, err := decodeHeader(b)
+	switch {
+	case err == nil && s.isNext(&h):
+		return h, headerNext
+	case err == nil:
+		return h, headerOther
+	}
+	if h, ok := repairHeader(b); ok && s.isNext(&h) {
+		return h, headerFlipped
+	}
+	return h, headerOther
+}
+
 // look classifies what is at s.pos.
 func (s *scanner) look() (sight, error) {
 	o := sight{header: headerOther, body: bodyUnknown}
@@ -150,19 +179,12 @@ func (s *scanner) look() (sight, error) {
 	if err != nil || b == nil {
 		return o, err
 	}
-	h, err := decodeHeader(b)
-	switch {
-	case err == nil && s.isNext(&h):
-		o.header = headerNext
-	case err == nil:
+	h, seen := s.headerIn(b)
+	if o.header = seen; seen == headerOther {
 		return o, nil
-	default:
-		var ok bool
-		if h, ok = repairHeader(b); !ok || !s.isNext(&h) {
-			return o, nil
-		}
+	}
+	if seen == headerFlipped {
 		probe.Hit(probe.WalHeaderFlipped)
-		o.header = headerFlipped
 	}
 	f, err := s.view(s.pos, int(h.length))
 	if err != nil {
