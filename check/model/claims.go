@@ -27,6 +27,7 @@ type Claims struct {
 func All() []*Claims {
 	return []*Claims{
 		claims(lease()),
+		claims(objectwal()),
 		claims(ring()),
 		claims(sweep()),
 		claims(holder()),
