@@ -85,10 +85,13 @@ func (e *Engine) readLog(sc *host.Scope, r *rangeLog, from, to int64, at wal.Ext
 		return errMoved
 	}
 	if err == nil {
+		if from <= r.unread && r.unread < to {
+			r.unreadFrom = 0
+		}
 		return nil
 	}
 	var d *wal.DamageError
-	if !errors.As(err, &d) && !errors.Is(err, host.ErrIO) {
+	if !errors.As(err, &d) && !(errors.Is(err, host.ErrIO) && e.unreadable(r, from)) {
 		return fmt.Errorf("stream: read offsets [%d, %d) of stream %d from the log: %w", from, to, r.st.id, err)
 	}
 	pos := at.Position()
@@ -101,6 +104,19 @@ func (e *Engine) readLog(sc *host.Scope, r *rangeLog, from, to int64, at wal.Ext
 	}
 	return &DamageError{Position: int64(pos), ID: r.st.id, Epoch: r.epoch, From: from, To: to,
 		Why: "bytes of the entry do not match their CRC or cannot be read", Err: err}
+}
+
+// ioPatience is for how long a volume may fail to read an entry until its bytes are called lost.
+const ioPatience = 30 * time.Second
+
+// unreadable notes that r's entry at offset from could not be read, and tells whether that has been so for long. The
+// caller holds e.mu.
+func (e *Engine) unreadable(r *rangeLog, from int64) bool {
+	now := e.h.Now()
+	if r.unreadFrom == 0 || r.unread != from {
+		r.unread, r.unreadFrom = from, now
+	}
+	return now.Sub(r.unreadFrom) >= ioPatience
 }
 
 // readPatiently reads from the log, again when the volume fails to: a hole is for good, an I/O error need not be.

@@ -90,3 +90,36 @@ func TestACheckpointThatIsReplacedWhileItIsReadIsNoDamage(t *testing.T) {
 		return r.stop(sc)
 	})
 }
+
+// TestAReadErrorIsNoHoleUntilItStays: a volume that fails to read for seconds has lost nothing; one that does so for
+// long has.
+func TestAReadErrorIsNoHoleUntilItStays(t *testing.T) {
+	for _, long := range []bool{false, true} {
+		r := newRig(t, sim.Config{Seed: 36}, 1)
+		r.cfg.UploadAge, r.cfg.RetryMax = 1<<50, time.Second
+		x := r.streams[0]
+		r.do(func(h host.Host, sc *host.Scope) error {
+			require.NoError(r, r.boot(h, sc))
+			require.NoError(r, r.e.Flush(sc))
+			r.fill(sc, 4)
+			for r.e.Evict() {
+			}
+			r.w.SetFaults(sim.Faults{ReadError: sim.Always})
+			flush, cancel := sc.Child(h.Now().Add(10 * time.Second))
+			defer cancel()
+			err := r.e.Flush(flush)
+			require.ErrorIs(r, err, host.ErrIO)
+			require.Zero(r, r.e.Stats().Holes)
+			if long {
+				require.ErrorIs(r, r.e.Flush(sc), stream.ErrHole)
+				require.EqualValues(r, 1, r.e.Stats().Holes)
+				return nil
+			}
+			r.w.SetFaults(sim.Faults{})
+			require.NoError(r, r.e.Flush(sc))
+			require.Equal(r, x.next, r.cat.streams[1].last().committed)
+			require.NoError(r, r.verify(sc))
+			return r.stop(sc)
+		})
+	}
+}

@@ -3,6 +3,7 @@ package stream
 import (
 	"slices"
 
+	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/wal"
@@ -52,6 +53,9 @@ type rangeLog struct {
 	state    wal.Extent // of the opening state's entry
 	stated   bool       // the opening state is durable
 	stateDue bool       // and owed
+
+	unread     int64     // the volume failed to read the entry there
+	unreadFrom host.Time // since then; 0 = it did not
 
 	hole   *HoleError // nothing at or past hole.From is committed
 	marked bool       // metadata knows of the hole
