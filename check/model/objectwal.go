@@ -131,7 +131,8 @@ func walCases() []Case {
 			Why: "what was acked behind a gap is behind the tombstone"},
 		{Off: []string{"trim-recorded"}, Broken: "AckedDurable", Steps: 11,
 			Why: "at a key that was trimmed the put succeeds: the log looks empty"},
-		{Off: []string{"from-trim"}, Why: "the lease alone stops the ack"},
+		{Off: []string{"from-trim"}, Broken: "AckedDurable", Steps: 11,
+			Why: "LIST's first key is deleted before the walk comes to it: the log looks empty"},
 		{Off: []string{"lease", "from-trim"}, Broken: "AckedDurable", Steps: 9,
 			Why: "LIST's first key is not the log's first"},
 		{Off: []string{"after-fence"}, Broken: "AckedDurable", Steps: 11,
@@ -355,8 +356,8 @@ func walSay(step Step) string {
 			return "the dead recoverer's tombstone arrives at " + key
 		}
 		return "a put of " + key + pick(step.B, "", "", " with more records") + pick(step.C,
-			" is refused, and the answer is lost", " lands, and the answer is lost", " is refused; the writer reads the same bytes there: stored",
-			" lands, and the writer hears so", " is refused; the writer reads a tombstone and ends",
+			" is refused, and the answer is lost", " lands, and the answer is lost",
+			" is refused; the writer reads the same bytes there: stored", " lands, and the writer hears so", " is refused; the writer reads a tombstone and ends",
 			" is refused; the writer reads its own id there: stored", " is refused; the writer reads other bytes and ends")
 	case walAck:
 		return "the writer acks " + key
