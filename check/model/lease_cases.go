@@ -15,7 +15,8 @@ func leaseSay(s Step) string {
 		return fmt.Sprintf("C%d applies the first entry of term %d%s", c, term,
 			[]string{"", ", and the Fence of B5 that stood before it"}[s.C])
 	case leaseDecide:
-		return fmt.Sprintf("C%d has granted nothing for %d ticks of term %d and decides to fence B5", c, leaseTicks, term)
+		return fmt.Sprintf([]string{"C%d, leader of term %d, knows of no grant in the last %d ticks and decides to fence B5",
+			"C%d, leader of term %d, does not wait for %d ticks and decides to fence B5"}[s.C], c, term, leaseTicks)
 	case leasePropose:
 		return fmt.Sprintf([]string{"C%d writes Fence(B5) into its log of term %d",
 			"C%d, deposed, hands the Fence(B5) that it decided to the leader of term %d",
@@ -69,7 +70,7 @@ func leaseCases() []Case {
 			Why: "where the provider has no fence word the lease alone is enough, as long as no clock stands still"},
 		noWord(13, "B5's machine is paused, B5 is fenced and its WAL read; then it goes on, by a clock that says "+
 			"that its lease is held: no margin covers a clock that stands still", "clock-runs"),
-		noWord(14, "a deposed controller that does not know it grants a lease that the new one never counted",
+		noWord(15, "a deposed controller that does not know it grants a lease that the new one never counted",
 			"quorum-round"),
 		noWord(11, "a lease is renewed between the decision and Fence: the fence comes in the middle of it",
 			"decision-suppresses-grants"),
@@ -81,7 +82,7 @@ func leaseCases() []Case {
 			"no-forwarding", "command-carries-term"),
 		noWord(12, "the last leader's Fence stands in the new leader's log: it renews the lease and then applies it",
 			"first-entry-applied"),
-		noWord(12, "a new leader knows nothing of the last leader's grants and decides at once", "new-leader-waits"),
+		noWord(13, "a new leader knows nothing of the last leader's grants and decides at once", "new-leader-waits"),
 		noWord(11, "a leader fences a broker to which it has granted a lease just now", "wait-after-grant"),
 		noWord(13, "the answer is late, and B5's lease begins when it comes: after the controller counts it as over",
 			"lease-from-send"),

@@ -19,7 +19,7 @@ type leaseState struct {
 	lead   [leaseControllers]leaseLeader
 	newest int8                  // the newest term in which a quorum has voted
 	kept   int8                  // the newest term of which a first entry is committed
-	entry  int8                  // where a Fence that is not applied yet stands: entryNewest and entryAdrift
+	entry  int8                  // where a Fence that is not applied yet stands: a set of the entry constants
 	fenced int8                  // Fence(B5) is applied
 	beats  [leaseBeats]leaseBeat // in order, the empty ones first
 	lease  int8                  // what is left of B5's lease by B5's clock, in ticks
@@ -52,8 +52,9 @@ const (
 )
 
 const (
-	entryNewest = 1 // in the log of the newest term's leader
-	entryAdrift = 2 // in the log of another controller that may still be elected with it
+	entryBefore = 1 << iota // in the newest leader's log, before the first entry of its term
+	entryAfter              // there, after it
+	entryAdrift             // in the log of another controller that may still be elected with it
 )
 
 const (

@@ -114,10 +114,10 @@ func leaseElection(s leaseState, off Rules, c int8, then func(Step, leaseState))
 		}
 	}
 	if held != 0 {
-		s.entry = entryNewest
+		s.entry = entryBefore
 		then(Step{Act: leaseElect, A: c, B: s.newest, C: 1}, s)
 	}
-	if again && held&entryNewest != 0 {
+	if again && held&(entryBefore|entryAfter) != 0 {
 		return // it has its own log
 	}
 	s.entry = 0
@@ -135,30 +135,34 @@ func leaseFencing(s leaseState, off Rules, c int8, then func(Step, leaseState)) 
 	if newest && l.ready == 0 {
 		to := s
 		to.lead[c].ready, to.kept = 1, l.term
-		if s.fenced == 1 || s.entry&entryNewest != 0 {
+		if s.fenced == 1 || s.entry&entryBefore != 0 {
 			to.fenced, to.lead[c].sees = 1, seesFenced
 		}
-		to.entry = 0
+		to.entry = s.entry & entryAfter
 		then(Step{Act: leaseReady, A: c, B: l.term, C: to.fenced}, to)
 	}
 	if l.sees == seesLive && (l.age == leaseTicks || off.Has(leaseGrantWait)) && s.fenced == 0 {
 		to := s
 		to.lead[c].sees = seesDecided
-		then(Step{Act: leaseDecide, A: c, B: l.term}, to)
+		early := int8(0)
+		if l.age < leaseTicks {
+			early = 1
+		}
+		then(Step{Act: leaseDecide, A: c, B: l.term, C: early}, to)
 	}
 	if l.sees == seesDecided && s.fenced == 0 {
 		to := s
 		to.lead[c].sees = seesProposed
 		switch {
 		case newest:
-			to.entry |= entryNewest
+			to.entry |= entryAfter
 		case l.term >= s.kept: // else its log lacks what is committed, and nobody votes for it before it is cut
 			to.entry |= entryAdrift
 		}
 		then(Step{Act: leasePropose, A: c, B: l.term, C: proposeOwn}, to)
 	}
 	leaseOldCommand(s, off, c, then)
-	if newest && l.ready == 1 && s.entry&entryNewest != 0 {
+	if newest && l.ready == 1 && s.entry&entryAfter != 0 {
 		to := s
 		to.fenced, to.lead[c].sees = 1, seesFenced
 		then(Step{Act: leaseCommit, A: c, B: l.term}, to)
@@ -180,7 +184,7 @@ func leaseOldCommand(s leaseState, off Rules, c int8, then func(Step, leaseState
 		l.sees = seesProposed
 	}
 	if off.Has(leaseCarries) {
-		s.entry |= entryNewest
+		s.entry |= entryAfter
 	}
 	how := int8(proposeForwarded)
 	if leads {
