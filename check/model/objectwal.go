@@ -357,8 +357,10 @@ func walSay(step Step) string {
 		}
 		return "a put of " + key + pick(step.B, "", "", " with more records") + pick(step.C,
 			" is refused, and the answer is lost", " lands, and the answer is lost",
-			" is refused; the writer reads the same bytes there: stored", " lands, and the writer hears so", " is refused; the writer reads a tombstone and ends",
-			" is refused; the writer reads its own id there: stored", " is refused; the writer reads other bytes and ends")
+			" is refused; the writer reads the same bytes there: stored", " lands, and the writer hears so",
+			" is refused; the writer reads a tombstone and ends",
+			" is refused; the writer reads its own id there: stored",
+			" is refused; the writer reads other bytes and ends")
 	case walAck:
 		return "the writer acks " + key
 	case walCommit:
