@@ -145,7 +145,7 @@ func lines(dir, name string, use func([]testEvent)) error {
 	return in.Err()
 }
 
-var fuzzLine = regexp.MustCompile(`^fuzz: elapsed: (?:(\d+)m)?(\d+)s, execs: (\d+)`)
+var fuzzLine = regexp.MustCompile(`^fuzz: elapsed: (?:(\d+)m)?(\d+)s, (?:execs: (\d+))?`)
 
 // fuzzResults finds the last progress line and the end of each fuzz target.
 func fuzzResults(events []testEvent) []Fuzz {

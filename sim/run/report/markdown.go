@@ -54,7 +54,39 @@ func renderList(b *strings.Builder, lines []string) {
 	b.WriteString("</" + tag[:2] + ">\n")
 }
 
+// wide is the number of columns from which on a table's rows are told one by one: nobody reads columns of one word.
+const wide = 6
+
+func cells(line string) []string {
+	var list []string
+	for c := range strings.SplitSeq(strings.Trim(strings.TrimSpace(line), "|"), "|") {
+		list = append(list, strings.TrimSpace(c))
+	}
+	return list
+}
+
+// renderRows tells each row of a wide table: its first cell, and below it the others with their heads.
+func renderRows(b *strings.Builder, lines []string) {
+	head := cells(lines[0])
+	b.WriteString("<ol class=\"rows\">\n")
+	for _, line := range lines[2:] {
+		row := cells(line)
+		b.WriteString("<li><b>" + inline(row[0]) + "</b>")
+		for i, c := range row[1:] {
+			if c != "" && i+1 < len(head) {
+				b.WriteString("<div><i>" + inline(head[i+1]) + "</i> " + inline(c) + "</div>")
+			}
+		}
+		b.WriteString("</li>\n")
+	}
+	b.WriteString("</ol>\n")
+}
+
 func renderTable(b *strings.Builder, lines []string) {
+	if len(lines) > 2 && len(cells(lines[0])) >= wide {
+		renderRows(b, lines)
+		return
+	}
 	b.WriteString("<div class=\"scroll\"><table>\n")
 	for i, line := range lines {
 		if i == 1 && strings.Trim(line, "|-: ") == "" {
@@ -65,8 +97,8 @@ func renderTable(b *strings.Builder, lines []string) {
 			cell = "th"
 		}
 		b.WriteString("<tr>")
-		for column := range strings.SplitSeq(strings.Trim(strings.TrimSpace(line), "|"), "|") {
-			b.WriteString("<" + cell + ">" + inline(strings.TrimSpace(column)) + "</" + cell + ">")
+		for _, column := range cells(line) {
+			b.WriteString("<" + cell + ">" + inline(column) + "</" + cell + ">")
 		}
 		b.WriteString("</tr>\n")
 	}

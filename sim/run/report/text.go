@@ -91,6 +91,18 @@ func commits(e *Evidence) string {
 	return strings.Join(parts, ", ")
 }
 
+// storyLines is how many lines of a story are read at one look.
+const storyLines = 40
+
+// storyEnd is the end of a long story, "" if it is short enough to be read whole.
+func storyEnd(story string) string {
+	lines := strings.Split(strings.TrimRight(story, "\n"), "\n")
+	if len(lines) <= 2*storyLines {
+		return ""
+	}
+	return "…\n" + strings.Join(lines[len(lines)-storyLines:], "\n")
+}
+
 // oracles lists what found a planted bug, and how often if not always the same did.
 func oracles(row run.MutantRow) string {
 	var names []string

@@ -52,6 +52,7 @@ func functions(e *Evidence) template.FuncMap {
 			return histogram("seeds until a planted bug was found, from each start", "seeds", seedsNeeded(m))
 		},
 		"picture": picture, "verdict": verdict, "commits": func() string { return commits(e) },
+		"storyEnd": storyEnd,
 		"demanded": demanded, "realTally": func() string { return realTally(e) },
 		"rare": func(s *run.SweepFile) int { return rare(s) },
 	}
