@@ -21,8 +21,10 @@ func simShrinkCommand() *cobra.Command {
 		Use:   "shrink",
 		Short: "Make a failing seed or plan small",
 		Long: `Runs a failing seed once more, records it as a plan, and takes away what the failure does not need: what
-comes after it, faults, clients, operations, long windows, unusual settings. A smaller plan counts only if
-the same oracle finds something. What is left is written to --out as JSON and told as a story.
+comes after it, the chance in latencies, damage, faults, clients, operations, long windows, unusual settings.
+A smaller plan counts only if the same oracle finds something; large parts are tried under three seeds for
+what is left to chance. It says at last how much of that chance the failure needs: a plan that fails under
+any guards the code when it changes. What is left is written to --out as JSON and told as a story.
 
   weir sim shrink --seed 7 --out seven.json
   weir sim replay seven.json`,
@@ -66,9 +68,10 @@ func simShrink(cmd *cobra.Command, s run.Shrinker, seed uint64, plan, out string
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\nfrom %d operations and %d faults to %d and %d, in %d tries\n",
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\nfrom %d operations and %d faults to %d and %d, in %d tries\n"+
+		"with other latencies and another order of tasks it fails as well: %d of 5\n",
 		small.Begin.Oracle, small.Begin.Cause(), small.Size.OpsWas, small.Size.FaultsWas, small.Size.Ops, small.Size.Faults,
-		small.Size.Tried)
+		small.Size.Tried, small.Size.Noise)
 	if small.Plan.Note == "" {
 		small.Plan.Note = fmt.Sprintf("%s, seed %d, shrunk", small.Begin.Oracle, small.Plan.Seed)
 	}

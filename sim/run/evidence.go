@@ -157,6 +157,7 @@ type PlanSize struct {
 	OpsWas    int    `json:"ops_was"`
 	FaultsWas int    `json:"faults_was"`
 	Tried     int    `json:"tried"` // candidates
+	Noise     int    `json:"noise"` // of 5 other seeds for latencies and the order of tasks: with which it fails as well
 	File      string `json:"file"`  // beside the evidence
 }
 

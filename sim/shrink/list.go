@@ -23,12 +23,23 @@ func Drop[P, E any](s *Search[P], l List[P, E]) {
 	}
 }
 
+// variedShare is up to which part of a list a chunk is worth the tries under other noise.
+const variedShare = 4
+
 // dropChunks goes over the list once and takes away each chunk of a size without which the plan still fails.
 func dropChunks[P, E any](s *Search[P], l List[P, E], size int) (dropped bool) {
 	for at := 0; ; {
 		list := l.Get(s.best)
 		if at >= len(list) || s.Left() <= 0 {
 			return dropped
+		}
+		if s.noise != nil && size*variedShare >= len(list) {
+			if s.varied(l.Name, len(list), l.Set(s.best, without(list, at, min(at+size, len(list))))) {
+				dropped = true
+			} else {
+				at += size
+			}
+			continue
 		}
 		var candidates []P
 		for from := at; from < len(list) && len(candidates) < s.o.Batch; from += size {

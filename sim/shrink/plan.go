@@ -1,7 +1,6 @@
 package shrink
 
 import (
-	"reflect"
 	"slices"
 	"time"
 
@@ -10,13 +9,22 @@ import (
 	"github.com/weirmq/weir/sim/workload"
 )
 
-// Plan makes a failing plan of the workload small: it cuts what comes after the failure, then takes away faults,
-// clients and operations, shortens what lasts, and makes settings plain, until nothing more goes. failed is when, in
-// the plan's run, the failure was found.
-func Plan(p workload.Plan, failed host.Time, test Test[workload.Plan], o Options) *Search[workload.Plan] {
+// Plan makes a failing plan of the workload small: it cuts what comes after the failure, takes the chance out of
+// latencies, then takes away damage, faults,
+// clients and operations, shortens what lasts, and makes settings plain, until nothing more goes. failed tells when the
+// failure was found in the run of the smallest plan so far.
+func Plan(p workload.Plan, failed func() host.Time, test Test[workload.Plan], o Options) *Search[workload.Plan] {
 	s := New(p, test, o)
-	Simplify(s, "what comes after the failure", after(failed))
+	s.noise = otherNoise(2)
+	cut := func(s *Search[workload.Plan]) { Simplify(s, "what comes after the failure", after(failed)) }
+	cut(s)
+	stillness(s)
+	if p := smallNode(s.best); p.Settings.Node != s.best.Settings.Node {
+		s.varied("the node's sizes", 1, p)
+	}
 	s.Rounds(
+		cut,
+		func(s *Search[workload.Plan]) { Drop(s, ring) },
 		func(s *Search[workload.Plan]) { Drop(s, faults) },
 		func(s *Search[workload.Plan]) { Drop(s, clients) },
 		func(s *Search[workload.Plan]) { Drop(s, operations) },
@@ -25,6 +33,13 @@ func Plan(p workload.Plan, failed host.Time, test Test[workload.Plan], o Options
 		func(s *Search[workload.Plan]) { Simplify(s, "settings", plainer()...) },
 	)
 	return s
+}
+
+// ring are the frames of the WAL that are damaged by themselves.
+var ring = List[workload.Plan, workload.RingDamage]{
+	Name: "damaged frames",
+	Get:  func(p workload.Plan) []workload.RingDamage { return p.Settings.Ring },
+	Set:  func(p workload.Plan, l []workload.RingDamage) workload.Plan { p.Settings.Ring = l; return p },
 }
 
 var faults = List[workload.Plan, fault.Step]{
@@ -56,8 +71,9 @@ var clients = List[workload.Plan, workload.Client]{
 
 // after cuts operations and faults that could not have to do with a failure found at an instant. Operations count
 // from the beginning of the clients' work, which is later than the world's: all that is cut came after.
-func after(failed host.Time) func(workload.Plan) (workload.Plan, bool) {
+func after(when func() host.Time) func(workload.Plan) (workload.Plan, bool) {
 	return func(p workload.Plan) (workload.Plan, bool) {
+		failed := when()
 		n, m := len(p.Ops), len(p.Faults)
 		p.Ops = slices.DeleteFunc(slices.Clone(p.Ops), func(op workload.Op) bool { return op.At > failed })
 		p.Faults = slices.DeleteFunc(slices.Clone(p.Faults), func(s fault.Step) bool { return s.At > failed })
@@ -96,45 +112,6 @@ func shorten(s *Search[workload.Plan]) {
 				return p
 			},
 		})
-	}
-}
-
-// plainer are changes that leave less in a plan to think about: every setting as in the run that everything is a
-// variation of, all at once and then one by one, and batches of one small record.
-func plainer() []func(workload.Plan) (workload.Plan, bool) {
-	settings := reflect.TypeFor[workload.Settings]()
-	var drawn []int
-	for i := range settings.NumField() {
-		if !slices.Contains(needed, settings.Field(i).Name) {
-			drawn = append(drawn, i)
-		}
-	}
-	changes := []func(workload.Plan) (workload.Plan, bool){plain(drawn...)}
-	for _, i := range drawn {
-		changes = append(changes, plain(i))
-	}
-	return append(changes,
-		func(p workload.Plan) (workload.Plan, bool) {
-			return eachBatch(p, func(records []int) []int { return records[:min(1, len(records))] })
-		},
-		func(p workload.Plan) (workload.Plan, bool) {
-			return eachBatch(p, func(records []int) []int { return make([]int, len(records)) })
-		})
-}
-
-// needed are the settings that the operations of a plan refer to.
-var needed = []string{"Duration", "Partitions", "Clients"}
-
-// plain gives some fields of the settings the values of workload.Plain.
-func plain(fields ...int) func(workload.Plan) (workload.Plan, bool) {
-	return func(p workload.Plan) (_ workload.Plan, differs bool) {
-		values := workload.Plain()
-		from, to := reflect.ValueOf(values), reflect.ValueOf(&p.Settings).Elem()
-		for _, i := range fields {
-			differs = differs || !reflect.DeepEqual(to.Field(i).Interface(), from.Field(i).Interface())
-			to.Field(i).Set(from.Field(i))
-		}
-		return p, differs
 	}
 }
 

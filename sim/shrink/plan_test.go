@@ -31,6 +31,24 @@ func drawn() workload.Plan {
 	return p
 }
 
+func at(d time.Duration) func() host.Time { return func() host.Time { return host.Time(d) } }
+
+// TestAFailureOfOneOrderIsFoundAgainUnderOtherNoise shrinks a plan whose failure depends on the seed of the noise and
+// on how many operations there are: with one seed alone nothing could go.
+func TestAFailureOfOneOrderIsFoundAgainUnderOtherNoise(t *testing.T) {
+	begin := drawn()
+	fails := func(p workload.Plan) bool {
+		return len(p.Ops) > 2 && (p.Seed*7+uint64(len(p.Ops)))%3 == 0
+	}
+	begin.Seed = 2 // 14+400 is a multiple of 3
+	require.True(t, fails(begin))
+	s := shrink.Plan(begin, at(time.Hour), func(candidates []workload.Plan) int {
+		return slices.IndexFunc(candidates, fails)
+	}, shrink.Options{Batch: 2})
+	require.LessOrEqual(t, len(s.Best().Ops), 5)
+	require.True(t, fails(s.Best()))
+}
+
 func TestAPlanIsReducedToWhatItsFailureNeeds(t *testing.T) {
 	begin := drawn()
 	culprit, other, crash := begin.Ops[123], begin.Ops[57], begin.Faults[11]
@@ -45,7 +63,7 @@ func TestAPlanIsReducedToWhatItsFailureNeeds(t *testing.T) {
 	}
 	require.True(t, fails(begin))
 	before := drawn()
-	s := shrink.Plan(begin, host.Time(15*time.Second), func(candidates []workload.Plan) int {
+	s := shrink.Plan(begin, at(15*time.Second), func(candidates []workload.Plan) int {
 		return slices.IndexFunc(candidates, fails)
 	}, shrink.Options{Batch: 2})
 	got := s.Best()
@@ -56,8 +74,10 @@ func TestAPlanIsReducedToWhatItsFailureNeeds(t *testing.T) {
 	require.Equal(t, 40*time.Millisecond, got.Faults[0].For)
 	require.Equal(t, begin.Settings.Node, got.Settings.Node, "what the failure needs stays")
 	plain := workload.Plain()
-	require.Equal(t, plain.Disk, got.Settings.Disk)
-	require.Equal(t, plain.Net, got.Settings.Net)
+	require.Equal(t, plain.Crash, got.Settings.Crash)
+	require.Equal(t, got.Settings.Disk.Sync.Min, got.Settings.Disk.Sync.Max, "no latency is left to chance")
+	require.Equal(t, got.Settings.Net.Latency.Min, got.Settings.Net.Latency.Max)
+	require.Empty(t, got.Settings.Ring)
 	require.Empty(t, got.Settings.Rates)
 	require.Equal(t, []int{0}, got.Ops[0].Batches[0].Records)
 	for _, c := range got.Settings.Clients {
@@ -69,7 +89,7 @@ func TestAPlanIsReducedToWhatItsFailureNeeds(t *testing.T) {
 
 func TestWhatComesAfterTheFailureIsCutFirst(t *testing.T) {
 	tried := 0
-	s := shrink.Plan(drawn(), host.Time(4*time.Second), func([]workload.Plan) int {
+	s := shrink.Plan(drawn(), at(4*time.Second), func([]workload.Plan) int {
 		if tried++; tried == 1 {
 			return 0
 		}

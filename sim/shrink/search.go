@@ -27,6 +27,7 @@ type Search[P any] struct {
 	o     Options
 	test  Test[P]
 	best  P
+	noise func(P) []P // a candidate under other noise; nil = there is none
 	tried int
 	kept  int
 }
@@ -71,6 +72,23 @@ func (s *Search[P]) first(pass string, size int, candidates []P) int {
 		s.o.Progress(Progress{Pass: pass, Size: size, Tried: s.tried, Left: s.Left(), Kept: s.kept})
 	}
 	return at
+}
+
+// varied is first for one candidate: if it passes it is tried under other noise, for a failure that needs one order of
+// things may come back in another. It reports whether one of them failed.
+func (s *Search[P]) varied(pass string, size int, candidate P) bool {
+	all := []P{candidate}
+	if s.noise != nil {
+		all = append(all, s.noise(candidate)...)
+	}
+	for len(all) > 0 && s.Left() > 0 {
+		n := min(len(all), s.o.Batch)
+		if s.first(pass, size, all[:n]) >= 0 {
+			return true
+		}
+		all = all[n:]
+	}
+	return false
 }
 
 // Try makes the candidate the plan if it fails, and returns whether it did.

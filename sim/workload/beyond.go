@@ -56,7 +56,7 @@ func (r *run) beyond() bool { return r.damaged }
 // alone starts a right scan.
 func (r *run) spare(volume, path string, off, n int64) bool {
 	if r.settings.Beyond != nil {
-		return r.ops > opsLeast/4 && !r.calm && r.damages < damagesMax && r.leavesAWitness(volume)
+		return r.ripe() && !r.calm && r.damages < damagesMax && r.leavesAWitness(volume)
 	}
 	if path == "" || strings.HasSuffix(path, ".fence") {
 		return false
@@ -84,6 +84,9 @@ func wholeSlot(ring []byte) bool {
 	return len(ring) >= slotBytes && string(ring[:8]) == "WEIRWALS" &&
 		crc32.Checksum(ring[:sum], crc32.MakeTable(crc32.Castagnoli)) == binary.LittleEndian.Uint32(ring[sum:])
 }
+
+// ripe tells whether there is something to damage. A replay damages what its plan says, however little it has done.
+func (r *run) ripe() bool { return r.replay || r.ops > opsLeast/4 }
 
 // leavesAWitness tells whether one of the two volumes that know of the cluster stays whole if this one is damaged.
 func (r *run) leavesAWitness(volume string) bool {

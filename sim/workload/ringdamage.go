@@ -16,7 +16,7 @@ import (
 // object, and behind which another frame says that it was durable. Whoever starts again and does not say so has lost
 // them in silence.
 type RingDamage struct {
-	At   time.Duration `json:"at_ns"` // of the kill, or later, since the world began
+	At   time.Duration `json:"at_ns"` // of the kill, or later, since the world began; of a recorded plan: of the kill
 	Pick uint64        `json:"pick"`  // which frame, and how
 }
 
@@ -44,7 +44,7 @@ const (
 // ringDue tells whether it is time for the next of the ring's damage.
 func (r *run) ringDue() bool {
 	list, n := r.settings.Ring, r.crash.spoilt
-	return n < len(list) && r.w.Now() >= host.Time(list[n].At) && r.ops > opsLeast/4 && !r.calm && !r.over
+	return n < len(list) && r.w.Now() >= host.Time(list[n].At) && r.ripe() && !r.calm && !r.over
 }
 
 // ringCrash tells whether the node is to be killed now, within a commit: there is something in the ring to spoil.
@@ -68,6 +68,7 @@ func (r *run) damageRing() {
 		return
 	}
 	if how, ok := r.spoilFrame(rng, frames[rng.IntN(len(frames))]); ok {
+		r.rings = append(r.rings, RingDamage{r.w.Now().Sub(0), r.settings.Ring[r.crash.spoilt].Pick})
 		r.crash.spoilt++
 		r.damaged = true
 		r.damages++

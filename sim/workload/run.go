@@ -47,10 +47,11 @@ type run struct {
 	ahead        bool      // the fence word is ahead of metadata, until the next start
 	damaged      bool      // the only copy of something was spoilt
 	damages      int
-	unwitnessed  string   // the place of the volume that knows of the cluster and may be damaged; "" = either still may
-	said         []string // what weir said to that, and what was spoilt
-	ops          int      // operations carried out
-	staleCommits int      // refused because their generation was over
+	rings        []RingDamage // carried out, at the instants of their kills
+	unwitnessed  string       // of the two volumes that know of the cluster, the one that may be damaged; "" = either
+	said         []string     // what weir said to that, and what was spoilt
+	ops          int          // operations carried out
+	staleCommits int          // refused because their generation was over
 	puts         int
 	restarts     int
 	crash        crashes
@@ -168,7 +169,7 @@ func (r *run) whole() *Result {
 	res.Oracle = oracleOf(res.Err)
 	if r.o.Record {
 		p := *r.plan
-		p.Faults = r.faults
+		p.Faults, p.Settings.Ring = r.faults, r.rings
 		res.Plan = &p
 	}
 	res.Hash, res.Events = r.w.Hash(), r.w.Events()
