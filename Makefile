@@ -8,7 +8,7 @@ SEEDS      ?= 1..200
 FUZZTIME   ?= 50000x
 EVIDENCE   ?= bin/evidence
 STARTS     ?= 5
-TRIES      ?= 200
+TRIES      ?= 400
 
 VERSITYGW    := v1.8.0
 KAFKA_PYTHON := 3.0.12

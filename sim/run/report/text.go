@@ -92,7 +92,7 @@ func commits(e *Evidence) string {
 }
 
 // storyLines is how many lines of a story are read at one look.
-const storyLines = 40
+const storyLines = 24
 
 // storyEnd is the end of a long story, "" if it is short enough to be read whole.
 func storyEnd(story string) string {
