@@ -170,7 +170,6 @@ func (d *disklog) saveSnapshot(sc *host.Scope, st *storage, s chunk) error {
 	if err := d.write(sc, drafts); err != nil {
 		return err
 	}
-	probe.Hit(probe.ControllerLogCompacted)
 	if len(drafts) > 2 {
 		probe.Hit(probe.ControllerSnapshotInParts)
 	}

@@ -98,6 +98,9 @@ func (r *replay) takeChunk(c *chunk, at wal.Position) error {
 	if uint64(len(p.data)) < p.total {
 		return nil
 	}
+	if r.snap != nil {
+		probe.Hit(probe.ControllerSnapshotAgain)
+	}
 	r.snap, r.part = p, nil
 	r.st.conf = p.conf
 	r.disk.snapAt, r.disk.snapBytes = r.at, int64(p.total)
@@ -131,7 +134,9 @@ func (r *replay) finish() error {
 			return fmt.Errorf("snapshot %d holds the state of %d: %w", r.snap.index, index, ErrDamaged)
 		}
 		r.state = s
-		probe.Hit(probe.ControllerSnapshotRestored)
+		if len(r.st.entries) == 0 {
+			probe.Hit(probe.ControllerSnapshotAlone)
+		}
 	} else if r.st.base > 0 {
 		return fmt.Errorf("the log begins at %d and there is no snapshot: %w", r.st.base+1, ErrDamaged)
 	}

@@ -210,9 +210,12 @@ func (e *Engine) Drop(id ID) {
 	}
 	delete(e.streams, id)
 	st.gone = true
+	owing := 0
 	for _, r := range slices.Clone(st.ranges) { // a range with nothing left goes
 		if len(r.entries) > r.find(r.discharged) {
-			probe.Hit(probe.StreamDroppedOwing)
+			if owing++; owing == 2 {
+				probe.Hit(probe.StreamDroppedOwing)
+			}
 		}
 		r.closed = true
 		e.discharge(r, r.end)

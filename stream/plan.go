@@ -68,6 +68,7 @@ func (e *Engine) choose(what scope) []part {
 	}
 	cut := e.ring.cut(size)
 	var parts []part
+	data := false
 	for _, r := range e.owing {
 		i, stop := r.find(r.discharged), r.stop()
 		j := i + sort.Search(len(r.entries)-i, func(k int) bool {
@@ -83,13 +84,15 @@ func (e *Engine) choose(what scope) []part {
 			e.pin = min(e.pin, r.entries[i].at.Frame)
 		case what == takeData || !r.idleState():
 			continue
-		default:
-			probe.Hit(probe.StreamCheckpointAlone)
 		}
+		data = data || j > i
 		if r.stateDue {
 			e.pin = min(e.pin, r.state.Frame)
 		}
 		parts = append(parts, pt)
+	}
+	if len(parts) > 0 && !data {
+		probe.Hit(probe.StreamCheckpointAlone)
 	}
 	slices.SortFunc(parts, func(a, b part) int {
 		return cmp.Or(cmp.Compare(a.r.st.id, b.r.st.id), cmp.Compare(a.r.epoch, b.r.epoch))

@@ -61,7 +61,9 @@ func (e *Engine) await(sc *host.Scope) (scope, error) {
 			e.looked = e.newest
 			e.giveUpStateless()
 			if e.pinned() {
-				probe.Hit(probe.StreamStatePins)
+				if e.pending == 0 {
+					probe.Hit(probe.StreamStatePins)
+				}
 				return takeStates, nil
 			}
 			if e.pending > 0 && e.newest-e.planned > e.ringBytes/32 {

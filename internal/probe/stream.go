@@ -6,7 +6,7 @@ var (
 	StreamIndexFull      = define("stream.append waits for the index")
 	StreamEvictBlocked   = define("stream.oldest slab is not durable yet")
 	StreamOutcomeUnknown = define("stream.entries of unknown outcome leave the index")
-	StreamDroppedOwing   = define("stream.deleted stream owed entries")
+	StreamDroppedOwing   = define("stream.deleted stream owed entries of several ranges")
 	StreamOpenWaits      = define("stream.opening waits long for room in the log")
 
 	// Uploads.
@@ -16,8 +16,8 @@ var (
 	StreamCommitAlready   = define("stream.commit answered already")
 	StreamCommitGone      = define("stream.commit answered gone")
 	StreamRangeRefused    = define("stream.commit of a range refused")
-	StreamCheckpointAlone = define("stream.opening state discharged by a checkpoint alone")
-	StreamStatePins       = define("stream.opening state pins half a ring")
+	StreamCheckpointAlone = define("stream.object of checkpoints alone")
+	StreamStatePins       = define("stream.opening state pins half a ring and no entry waits")
 	StreamGoneUnderUpload = define("stream.deleted stream met by an upload")
 	StreamPartCut         = define("stream.upload runs into damage")
 	StreamShadowRebuilt   = define("stream.shadow made anew")
