@@ -35,6 +35,9 @@ var arrows = map[string]arrow{
 	"metadata":              {level: 11, may: []string{"host", "metadata/metadatapb", "internal/invariant"}},
 	"broker/batch":          {level: 10, may: []string{"internal/invariant"}},
 
+	// rpc carries bytes between nodes; what they mean, its callers know.
+	"rpc": {level: 12, may: []string{"host", "internal/invariant"}},
+
 	// fault wraps the seams; it knows nothing of what runs over them.
 	"fault": {level: 20, may: []string{"host", "objectstore", "internal/invariant"}},
 	// fsck reads what is stored by the drawings in docs/format, never through the code that wrote it.

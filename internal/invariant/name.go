@@ -100,6 +100,10 @@ const (
 	AnswerOrder
 	// MemoryBound: memory counted against a budget stays within it.
 	MemoryBound
+	// CallEndsOnce: a call to another node ends once, and as unreachable only if nothing of it was sent.
+	CallEndsOnce
+	// AnsweredOnce: a request of another node is answered at most once.
+	AnsweredOnce
 	// Contract: a caller of an internal interface kept the interface's stated rules.
 	Contract
 
@@ -154,6 +158,8 @@ var names = [nameCount]string{
 	GroupState:             "GroupState",
 	AnswerOrder:            "AnswerOrder",
 	MemoryBound:            "MemoryBound",
+	CallEndsOnce:           "CallEndsOnce",
+	AnsweredOnce:           "AnsweredOnce",
 	Contract:               "Contract",
 }
 
