@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -88,5 +89,13 @@ func buildStore(sc *host.Scope, h host.Host, cfg *objectstore.Config) (objectsto
 			return nil, err
 		}
 	}
-	return store, objectstore.Probe(sc, h, store)
+	return store, probeAloud(sc, h, store, time.Second)
+}
+
+// probeAloud checks that the store can carry weir, and says so when that takes longer than a moment: a store that
+// accepts connections and does not answer is given up after ten seconds.
+func probeAloud(sc *host.Scope, h host.Host, store objectstore.Store, after time.Duration) error {
+	late := time.AfterFunc(after, func() { h.Log().Info("checking the object store", "store", store.Name()) })
+	defer late.Stop()
+	return objectstore.Probe(sc, h, store)
 }
