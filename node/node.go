@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -90,8 +89,13 @@ func (n *Node) start(sc *host.Scope) error {
 	}
 	cfg := n.cfg.broker()
 	cfg.NodeID, cfg.Disk, cfg.Slabs = n.identity.Node, n.identity.Disk, slabs
-	n.broker = broker.New(n.h, cfg, n.controller, n.patient())
-	return n.broker.Start(sc)
+	patient := n.patient()
+	n.broker = broker.New(n.h, cfg, n.controller, patient)
+	if err := n.broker.Start(sc); err != nil {
+		return err
+	}
+	patient.serving.Store(true)
+	return nil
 }
 
 // claim takes the lock, which proves that the last run on this data is dead, and reads the identity.
@@ -170,27 +174,6 @@ func (n *Node) openStore(sc *host.Scope) (*objectstore.Metered, error) {
 		}
 	}
 	return objectstore.WithMeter(n.h, inner), nil
-}
-
-// patient returns the store with retries.
-func (n *Node) patient() objectstore.Store {
-	call, put := cmp.Or(n.cfg.StoreCall, storeCall), cmp.Or(n.cfg.StorePut, storeCall)
-	all := objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: call})
-	if put == call {
-		return all
-	}
-	return putter{all, objectstore.WithRetry(n.h, n.store, objectstore.Policy{Total: put})}
-}
-
-// putter is a store whose puts are another's.
-type putter struct {
-	objectstore.Store
-	puts objectstore.Store
-}
-
-// Put implements objectstore.Store.
-func (p putter) Put(sc *host.Scope, key string, body objectstore.Body) error {
-	return p.puts.Put(sc, key, body)
 }
 
 // Stop drains the node: requests in work are answered, everything is uploaded, the logs get their clean
