@@ -21,6 +21,7 @@ type Evidence struct {
 	Worked  *run.Worked
 	Real    *run.RealFile
 	Check   *run.CheckFile
+	Models  *run.ModelsFile
 	Fuzz    []Fuzz
 	Bench   []Bench
 
@@ -55,6 +56,7 @@ func Load(dir, docs string) (*Evidence, error) {
 	err := errors.Join(
 		load(dir, run.SweepJSON, &e.Sweep), load(dir, run.MutantsJSON, &e.Mutants), load(dir, run.WorkedJSON, &e.Worked),
 		load(dir, run.RealJSON, &e.Real), load(dir, run.CheckJSON, &e.Check),
+		load(dir, run.ModelsJSON, &e.Models),
 		lines(dir, run.FuzzJSON, func(events []testEvent) { e.Fuzz = fuzzResults(events) }),
 		lines(dir, run.BenchJSON, func(events []testEvent) { e.Bench = benchResults(events) }),
 	)

@@ -88,7 +88,30 @@ func commits(e *Evidence) string {
 	if e.Check != nil {
 		other("checkers", e.Check.Build)
 	}
+	if e.Models != nil {
+		other("models", e.Models.Build)
+	}
 	return strings.Join(parts, ", ")
+}
+
+// outcome is what a walk through a model found.
+func outcome(c run.ModelClaim) string {
+	switch {
+	case c.Cut:
+		return "no verdict: the walk was cut"
+	case c.Broken != "":
+		return fmt.Sprintf("%s broken after %s steps", c.Broken, count(len(c.Story)))
+	}
+	return "safe"
+}
+
+// claims is how many claims the models make.
+func claims(f *run.ModelsFile) int {
+	n := 0
+	for _, m := range f.Models {
+		n += len(m.Claims)
+	}
+	return n
 }
 
 // storyLines is how many lines of a story are read at one look.

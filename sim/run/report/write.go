@@ -6,6 +6,7 @@ import (
 	"html"
 	"html/template"
 	"io"
+	"strings"
 
 	"github.com/weirmq/weir/sim/run"
 )
@@ -52,7 +53,8 @@ func functions(e *Evidence) template.FuncMap {
 			return histogram("seeds until a planted bug was found, from each start", "seeds", seedsNeeded(m))
 		},
 		"picture": picture, "verdict": verdict, "commits": func() string { return commits(e) },
-		"storyEnd": storyEnd,
+		"storyEnd": storyEnd, "outcome": outcome, "claims": claims,
+		"join":     func(list []string) string { return strings.Join(list, ", ") },
 		"demanded": demanded, "realTally": func() string { return realTally(e) },
 		"rare": func(s *run.SweepFile) int { return rare(s) },
 	}
