@@ -202,6 +202,11 @@ func (f *file) Resize(size int64) error {
 	if err := f.begin("resize"); err != nil {
 		return err
 	}
+	if now, err := f.File.Size(); err == nil && size > now {
+		if err := f.v.fails(NoSpace, "resize", f.name, host.ErrNoSpace); err != nil {
+			return err
+		}
+	}
 	return f.File.Resize(size)
 }
 

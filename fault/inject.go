@@ -91,7 +91,7 @@ func CheckReal(p Plan, machine string) error {
 	switch {
 	case len(unreal) > 0:
 		return &UnsuitedError{unreal, "a real process cannot carry out " + strings.Join(kinds, ", ") +
-			"; leave these steps out, or run the plan with weir sim replay"}
+			"; leave such steps out: the simulator alone carries them out"}
 	case len(lost) > 0:
 		return &UnsuitedError{lost, strings.Join(targets, "; ")}
 	}

@@ -131,7 +131,7 @@ var infos = [kindCount]Info{
 	WriteError:  {ID: "D6.write-error", On: OnVolume, When: "a write", Real: true},
 	SyncError:   {ID: "D7.sync-error", On: OnVolume, When: "a sync of a file", Real: true},
 	DirError:    {ID: "D6.dir-error", On: OnVolume, When: "a sync of a directory", Real: true},
-	NoSpace:     {ID: "D8.no-space", On: OnVolume, When: "a write, or an open that creates", Real: true},
+	NoSpace:     {ID: "D8.no-space", On: OnVolume, When: "a write, an open that creates, a resize that grows", Real: true},
 	ShortWrite:  {ID: "D8.short-write", On: OnVolume, When: "a write of more than one unit", Real: true},
 	ShortRead:   {ID: "D8.short-read", On: OnVolume, When: "a read of more than one unit", Real: true},
 	DiskSlow: {

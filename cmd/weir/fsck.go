@@ -45,7 +45,7 @@ only --data and --objstore-config count.`,
 	}
 	c.flags(cmd.Flags())
 	for _, name := range []string{"listen", "advertise", "http", "memory", "wal-size", "upload-age",
-		"auto-create-topics"} {
+		"auto-create-topics", "fault-plan", "allow-faults"} {
 		_ = cmd.Flags().MarkHidden(name) // they are here so that a server's configuration can be given as it is
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")

@@ -101,7 +101,8 @@ func simReplayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay FILE…",
 		Short: "Run plans again and print their verdicts",
-		Long: `Runs each plan, and nothing else goes wrong than what stands in it, and prints its story and its verdict.
+		Long: `Runs each plan, and nothing else goes wrong than what stands in it, and prints its verdict; with --story
+what happens in it, line by line, first.
 A plan that was kept because of a bug passes once the bug is fixed.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
