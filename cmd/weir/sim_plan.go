@@ -73,7 +73,7 @@ func simShrink(cmd *cobra.Command, s run.Shrinker, seed uint64, plan, out string
 		small.Begin.Oracle, small.Begin.Cause(), small.Size.OpsWas, small.Size.FaultsWas, small.Size.Ops, small.Size.Faults,
 		small.Size.Tried, small.Size.Noise)
 	if small.Plan.Note == "" {
-		small.Plan.Note = fmt.Sprintf("%s, seed %d, shrunk", small.Begin.Oracle, small.Plan.Seed)
+		small.Plan.Note = fmt.Sprintf("%s, seed %d, shrunk", small.Begin.Oracle, small.Begin.Seed)
 	}
 	if out == "" {
 		return nil
