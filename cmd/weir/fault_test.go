@@ -42,10 +42,12 @@ func planned(t *testing.T, text string) (fault.Plan, error) {
 func TestABadFaultPlanIsRefusedInOneLineThatSaysWhere(t *testing.T) {
 	for text, want := range map[string][]string{
 		"0s weir:wal D7.sync-error\n\n0s weir:wal D7.sync": {"plan.txt line 3, column 13", `"D7.sync"`, "D7.sync-error"},
-		"0s weir P1.crash\n0s weir:wal D1.torn-write":      {"plan.txt line 1: a real process cannot", "P1.crash, D1.torn-write"},
-		"0s store D6.read-error":                           {"plan.txt line 1: D6.read-error strikes a volume", "not store"},
-		"0s weir:wall D6.read-error":                       {"plan.txt line 1", "no volume weir:wall", "weir:wal"},
-		"# nothing yet\n":                                  {"plan.txt has no step"},
+		"0s weir P1.crash\n0s weir:wal D1.torn-write": {
+			"plan.txt line 1: a real process cannot", "P1.crash, D1.torn-write",
+		},
+		"0s store D6.read-error":     {"plan.txt line 1: D6.read-error strikes a volume", "not store"},
+		"0s weir:wall D6.read-error": {"plan.txt line 1", "no volume weir:wall", "weir:wal"},
+		"# nothing yet\n":            {"plan.txt has no step"},
 	} {
 		_, err := planned(t, text)
 		require.Error(t, err, text)
