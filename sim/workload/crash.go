@@ -95,7 +95,7 @@ func (c *crashes) init(r *run) {
 }
 
 // booted begins the count of an incarnation's calls.
-func (c *crashes) booted() { c.since = 0 }
+func (c *crashes) booted() { c.since, c.r.mishaps.since = 0, 0 }
 
 // hurry lets what is still open strike as soon as it can.
 func (c *crashes) hurry() { c.late = true }
@@ -108,6 +108,7 @@ func (r *run) onCall(call sim.Call) {
 	if call.Machine == nodeMachine {
 		r.putting(call)
 		r.crash.call(call)
+		r.mishaps.call(call)
 	}
 }
 

@@ -377,8 +377,9 @@ func (a *actor) initProducer(sc *host.Scope, bump bool) bool {
 		req.ProducerID, req.ProducerEpoch = a.producerID, a.epoch
 		a.r.count(fault.EpochBump)
 	}
+	done := a.r.asks()
 	resp, err := a.wire.do(sc, req)
-	if err != nil {
+	if done(); err != nil {
 		return false
 	}
 	r := resp.(*kmsg.InitProducerIDResponse)

@@ -27,7 +27,7 @@ var usual = []FaultRate{
 	{fault.StoreThrottle, 20_000}, {fault.StoreStorm, 1_000}, {fault.StoreNotApplied, 30_000},
 	{fault.StoreApplied, 30_000}, {fault.StoreLate, 15_000}, {fault.StoreConflict, 100_000},
 	{fault.StoreOwnExists, 200_000}, {fault.PartLost, 50_000}, {fault.PartUnknown, 50_000},
-	{fault.StaleList, 100_000}, {fault.PartialList, 150_000}, {fault.GhostGet, 200_000},
+	{fault.StaleList, 100_000}, {fault.PartialList, 150_000}, {fault.GhostGet, 90_000},
 	{fault.DeleteLost, 50_000}, {fault.DeleteLate, 50_000}, {fault.BodyTruncated, 8_000}, {fault.BodyFlipped, 5_000},
 	{fault.WrongRange, 5_000}, {fault.Expired, 3_000}, {fault.SkewRefused, 3_000}, {fault.StoreSlow, 4_000},
 

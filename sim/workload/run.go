@@ -55,6 +55,8 @@ type run struct {
 	puts         int
 	restarts     int
 	crash        crashes
+	mishaps      mishaps
+	asking       int // requests under way that metadata must answer
 	audits       audits
 }
 
@@ -64,6 +66,9 @@ const opsLeast = 2_000
 
 // workMax is how long clients go on with the operations they have not done when the core is healed.
 const workMax = 10 * time.Minute
+
+// birthTakes bounds how long the node takes to serve a first topic, under all that goes wrong.
+const birthTakes = 3 * time.Minute
 
 // Run runs one seed: what it draws, or what the options say instead.
 func Run(o Options) *Result {
@@ -128,6 +133,7 @@ func newRun(o Options, p *Plan, replay bool) *run {
 	r.w = sim.New(cfg)
 	r.m = r.w.Machine(nodeMachine)
 	r.crash.init(r)
+	r.mishaps.init(r)
 	r.audits.init(r)
 	return r
 }
@@ -232,7 +238,7 @@ func (r *run) work() error {
 func (r *run) createTopic(h host.Host, sc *host.Scope) error {
 	a := r.newActor(h, 100)
 	defer a.wire.drop()
-	for until := r.w.Now().Add(time.Minute); r.w.Now() < until; {
+	for until := r.w.Now().Add(birthTakes); r.w.Now() < until; {
 		code, err := a.create(sc, topicName, r.settings.Partitions)
 		if err == nil && (code == 0 || code == codeTopicExists) && a.learnID(sc) {
 			return nil
@@ -241,7 +247,7 @@ func (r *run) createTopic(h host.Host, sc *host.Scope) error {
 			return err
 		}
 	}
-	return blame(oracleLiveness, "the topic could not be created within a minute")
+	return blame(oracleLiveness, "the topic could not be created within %v", birthTakes)
 }
 
 // start starts a task for each client with its operations.

@@ -100,6 +100,8 @@ type CrashSettings struct {
 	Stops []time.Duration `json:"stops_ns,omitempty"`
 	// Blind of 4 takeovers come together with reads of the fence word that fail.
 	Blind int `json:"blind_in_4,omitempty"`
+	// Mishaps is how many calls to the node's disks fail that are chosen by what they do.
+	Mishaps int `json:"mishaps,omitempty"`
 	// Stranded of 4 starts after a crash find that the store answers nothing for a while.
 	Stranded int `json:"stranded_in_4,omitempty"`
 }

@@ -71,6 +71,7 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 
 // create creates a topic and returns the answer's error code.
 func (a *actor) create(sc *host.Scope, name string, partitions int32) (int16, error) {
+	defer a.r.asks()()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(5)
 	req.TimeoutMillis = 2000
@@ -90,6 +91,7 @@ func (a *actor) create(sc *host.Scope, name string, partitions int32) (int16, er
 
 // grow asks for more partitions of a topic and returns the answer's error code.
 func (a *actor) grow(sc *host.Scope, name string, partitions int32) (int16, error) {
+	defer a.r.asks()()
 	req := kmsg.NewPtrCreatePartitionsRequest()
 	req.SetVersion(1 + int16(a.id%3))
 	req.TimeoutMillis = 2000
@@ -186,6 +188,7 @@ func (a *actor) bury(sc *host.Scope, kind OpKind) {
 }
 
 func (a *actor) deleteTopic(sc *host.Scope, name string) (int16, error) {
+	defer a.r.asks()()
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	req.SetVersion(4)
 	req.TopicNames, req.TimeoutMillis = []string{name}, 2000

@@ -29,6 +29,7 @@ func (s *Settings) drawTrouble(rng *rand.Rand) {
 	if rng.IntN(4) == 0 {
 		s.drawMetaErrors(rng)
 	}
+	s.Crash.Mishaps = drawMishaps(rng, s.Beyond != nil || len(s.Ring) > 0)
 	if rng.IntN(3) == 0 {
 		s.Crash.Blind = 1 + rng.IntN(4)
 		s.Crash.Usurps = append(s.Crash.Usurps, time.Duration(rng.Int64N(int64(s.Duration))))
