@@ -29,6 +29,7 @@ func All() []*Claims {
 		claims(lease()),
 		claims(objectwal()),
 		claims(ring()),
+		claims(move()),
 		claims(sweep()),
 		claims(holder()),
 	}
