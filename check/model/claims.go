@@ -30,6 +30,7 @@ func All() []*Claims {
 		claims(objectwal()),
 		claims(ring()),
 		claims(move()),
+		claims(commit()),
 		claims(sweep()),
 		claims(holder()),
 	}
