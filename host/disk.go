@@ -68,7 +68,8 @@ type File interface {
 	// Sync is fdatasync: when it returns nil every write that returned before it was called is durable,
 	// and the file's size. After one error every later call on this File fails.
 	Sync() error
-	// Resize sets the size; new bytes read as zero.
+	// Resize sets the size; new bytes read as zero, and have their room on the medium where the file system can
+	// reserve it: then it is ErrNoSpace here, with the size as it was, and not at a write later.
 	Resize(size int64) error
 	Size() (int64, error)
 	// Align is 1, or what direct I/O asks of offset, length and memory address.

@@ -245,6 +245,9 @@ func (h *fileHandle) Resize(size int64) error {
 	if err := h.usable(OpResize); err != nil {
 		return err
 	}
+	if size > h.f.size && h.inc.w.hit(&h.at.target, h.inc.m.rates, fault.NoSpace) != nil {
+		return fmt.Errorf("resize %s:%s to %d: %w", h.v.name, h.f.path, size, host.ErrNoSpace)
+	}
 	c := &change{inc: h.inc, m: h.inc.m, size: size}
 	h.f.add(c)
 	h.f.settleChange(c)

@@ -19,6 +19,8 @@ var (
 	// ErrTrimmed is returned by ReadAt for bytes below the trim position: their space may be reused.
 	ErrTrimmed = errors.New("wal: position was trimmed")
 
+	// ErrNoRoom is returned by Format when the volume has no room for the ring. It is host.ErrNoSpace, too.
+	ErrNoRoom = errors.New("the volume has no room for a ring")
 	// ErrMissing is returned by Open when the file is not there although metadata says the WAL is open.
 	ErrMissing = errors.New("wal: file is missing")
 	// ErrBlank is returned by Open for a file without any superblock.

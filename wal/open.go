@@ -64,7 +64,9 @@ func birth(h host.Host, f host.File, name string, sb *superblock) error {
 	if size > 0 {
 		probe.Hit(probe.WalBornAgain)
 	}
-	if err := f.Resize(fileSize(sb.capacity)); err != nil {
+	if err := f.Resize(fileSize(sb.capacity)); errors.Is(err, host.ErrNoSpace) {
+		return fmt.Errorf("%w of %d MiB; make room, or ask for a smaller one: %w", ErrNoRoom, sb.capacity>>20, err)
+	} else if err != nil {
 		return fmt.Errorf("size it to %d bytes: %w", fileSize(sb.capacity), err)
 	}
 	clear(block)

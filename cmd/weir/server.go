@@ -16,6 +16,7 @@ import (
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/host/oshost"
 	"github.com/weirmq/weir/node"
+	"github.com/weirmq/weir/wal"
 )
 
 func serverCommand() *cobra.Command {
@@ -85,6 +86,9 @@ func runServer(c *serverConfig) error {
 	defer side.stop()
 
 	n, err := startNode(h, cfg, signals)
+	if errors.Is(err, wal.ErrNoRoom) {
+		return fmt.Errorf("%w (--wal-size is %s)", err, c.WALSize)
+	}
 	if err != nil {
 		return err
 	}

@@ -156,7 +156,27 @@ func (f *file) Resize(size int64) error {
 	if err != nil {
 		return err
 	}
-	return f.wrap("resize", f.f.Truncate(size))
+	return f.wrap("resize", resize(f.f, size))
+}
+
+// resize reserves room for what f grows by. Where that is not known, or not all of it is there, f is as large as
+// asked for or as it was.
+func resize(f *os.File, size int64) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if size <= info.Size() {
+		return f.Truncate(size)
+	}
+	err = reserve(f, info.Size(), size-info.Size())
+	if errors.Is(err, errors.ErrUnsupported) {
+		return f.Truncate(size)
+	}
+	if err != nil {
+		_ = f.Truncate(info.Size()) // some of it may be reserved; the first error is what counts
+	}
+	return err
 }
 
 // Size implements host.File.

@@ -241,3 +241,36 @@ func TestClockSurvivesStepsAndSuspends(t *testing.T) {
 		})
 	}
 }
+
+// TestAFileThatGrowsHasItsRoomOnTheMedium: a ring is as large as it says from its birth on, and a full disk is found
+// out then.
+func TestAFileThatGrowsHasItsRoomOnTheMedium(t *testing.T) {
+	h := testHost(t)
+	v, err := h.Disk().Volume(nil, "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := v.Open("f", host.Create)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, size := range []int64{1 << 20, 3 << 20, 2 << 20} {
+		if err := f.Resize(size); err != nil {
+			t.Fatal(err)
+		}
+		var st unix.Stat_t
+		if err := unix.Fstat(int(f.(*file).f.Fd()), &st); err != nil {
+			t.Fatal(err)
+		}
+		if st.Size != size || st.Blocks*512 < size {
+			t.Errorf("after a resize to %d the size is %d, and %d bytes are on the medium", size, st.Size, st.Blocks*512)
+		}
+	}
+	if err := f.Resize(1 << 62); !errors.Is(err, host.ErrNoSpace) && !errors.Is(err, unix.EFBIG) {
+		t.Errorf("resize to what no disk holds: %v", err)
+	}
+	if size, err := f.Size(); err != nil || size != 2<<20 {
+		t.Errorf("the size after that is %d, %v, want what it was", size, err)
+	}
+}

@@ -36,6 +36,18 @@ func datasync(f *os.File) error {
 	})
 }
 
+// reserve makes f longer by n bytes from its end on, which read as zero and have their room on the medium.
+// ErrUnsupported: the file system cannot, and f is as it was.
+func reserve(f *os.File, end, n int64) error {
+	return control(f, func(fd int) error {
+		for {
+			if err := unix.Fallocate(fd, 0, end, n); err != unix.EINTR {
+				return err
+			}
+		}
+	})
+}
+
 // netFS are the magic numbers of file systems whose server may outlive or replace their client's view, so
 // that a lock or a sync proves less than on a local disk (linux/magic.h).
 var netFS = map[uint32]string{

@@ -3,6 +3,7 @@
 package oshost
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,9 @@ const directFlag = 0
 func directAlign(*os.File) (int, error) { return 0, nil }
 
 func datasync(f *os.File) error { return f.Sync() }
+
+// reserve is not known here.
+func reserve(*os.File, int64, int64) error { return errors.ErrUnsupported }
 
 // NetworkFS knows no file systems here and takes every one for local.
 func NetworkFS(string) (name string, is bool, err error) { return "", false, nil }

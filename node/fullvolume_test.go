@@ -1,0 +1,36 @@
+package node_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/fault"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/sim"
+)
+
+// TestABirthOnAFullVolumeSaysSoAndTheNextStartServes: wherever in a first start there is no room, it ends with that,
+// and a start with room goes on from what is there.
+func TestABirthOnAFullVolumeSaysSoAndTheNextStartServes(t *testing.T) {
+	ring := 0
+	for _, volume := range []string{"node", "meta", "wal"} {
+		for nth := 1; nth <= 8; nth++ {
+			r := newRig(t, sim.Config{Seed: 8, Plan: fault.Plan{
+				{Nth: nth, Target: "weir:" + volume, Kind: fault.NoSpace},
+			}})
+			if err := r.boot(); err != nil {
+				require.ErrorIs(t, err, host.ErrNoSpace, "%s %d", volume, nth)
+				if strings.Contains(err.Error(), "no room for a ring") {
+					ring++
+				}
+				r.m.KillWith(sim.KeepUnsynced)
+				require.NoError(t, r.boot(), "%s %d", volume, nth)
+			}
+			r.client(func(c *client) error { return c.createTopic(testTopic, 1) })
+			require.NoError(t, r.stop())
+		}
+	}
+	require.Equal(t, 2, ring, "the raft log's and the WAL's")
+}
