@@ -271,7 +271,13 @@ func (c *conn) serve(sc *host.Scope, e *endpoint, id uint64, req []byte) (outgoi
 	d := header{id: id, method: e.Method}
 	if !e.turns.TryAcquire(1) {
 		probe.Hit(probe.RPCTurnWaited)
-		if err := e.turns.Acquire(sc, 1); err != nil {
+		err := e.turns.Acquire(sc, 1)
+		if err == nil {
+			if err = sc.Err(); err != nil {
+				e.turns.Release(1) // the turn came with the end
+			}
+		}
+		if err != nil {
 			return c.refusal(&d, &Status{Code: CodeBusy, Text: e.Name + " had no turn in time"}), err == host.ErrTimeout
 		}
 	}

@@ -131,8 +131,9 @@ func (p *Pool) do(sc *host.Scope, addr string, c *call, req []byte, until host.T
 }
 
 // Send hands a one-way message to the connection with addr and reports whether it was taken. It never blocks. A
-// message that was taken may be lost: PoolConfig.Down tells when. Messages of one address and class arrive in
-// order. The bytes of payload are given away.
+// message that was taken may be lost: PoolConfig.Down tells when. What goes over one connection arrives in order, and
+// nothing arrives twice; the last of a lost connection may arrive after the first of the next. The bytes of payload
+// are given away.
 func (p *Pool) Send(addr string, m Method, payload []byte) bool {
 	m.check()
 	if len(payload) > m.Class().PayloadMax() {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/weirmq/weir/host"
@@ -23,6 +24,7 @@ const (
 	joins   rpc.Method = 6 // for strangers
 	one     rpc.Method = 7 // one at a time, 100 ms each
 	echoAll            = rpc.BulkMethod | 1
+	hold               = rpc.BulkMethod | 3 // for two seconds
 	grow               = rpc.BulkMethod | 2 // answers with as many bytes as it is asked for
 )
 
@@ -71,6 +73,9 @@ func register(h host.Host, s *rpc.Server, seen *served) {
 	handle(one, "one", func(sc *host.Scope, _ *rpc.Peer, req []byte) ([]byte, error) {
 		return req, h.Sleep(sc, 100*time.Millisecond)
 	}, rpc.Endpoint{Concurrency: 1})
+	handle(hold, "hold", func(sc *host.Scope, _ *rpc.Peer, _ []byte) ([]byte, error) {
+		return nil, h.Sleep(sc, 2*time.Second)
+	}, rpc.Endpoint{RequestMax: 64 << 20})
 	handle(grow, "grow", func(_ *host.Scope, _ *rpc.Peer, req []byte) ([]byte, error) {
 		var n int
 		if _, err := fmt.Sscan(string(req), &n); err != nil {
@@ -148,11 +153,11 @@ func TestACallIsAnswered(t *testing.T) {
 	on(t, sim.Config{Seed: 1}, serverConfig(), rpc.PoolConfig{Identity: alpha}, func(r *rig) error {
 		for i := range 3 {
 			p, err := r.p.Call(r.sc, addr, echo, []byte{byte('a' + i)}, time.Second)
-			require.NoError(t, err)
-			require.Equal(t, string(rune('a'+i)), string(p))
+			assert.NoError(t, err)
+			assert.Equal(t, string(rune('a'+i)), string(p))
 		}
-		require.Equal(t, alpha, r.seen.peers[0].Identity)
-		require.Contains(t, r.seen.peers[0].Addr, "a:")
+		assert.Equal(t, alpha, r.seen.peers[0].Identity)
+		assert.Contains(t, r.seen.peers[0].Addr, "a:")
 		return nil
 	})
 }
