@@ -36,6 +36,11 @@ func handleCreatePartitions(b *Broker, sc *host.Scope, c *call) (reply, error) {
 func (b *Broker) growTopic(sc *host.Scope, want *kmsg.CreatePartitionsRequestTopic, validateOnly bool) (Code, string) {
 	t, code := b.find(want.Topic, [16]byte{}, false)
 	switch {
+	case code == codeUnknownTopicOrPartition:
+		if _, soon := b.onItsWay(want.Topic); soon { // whoever created it must not hear that it is not there
+			return codeLeaderNotAvailable, "the topic is not served yet"
+		}
+		return code, ""
 	case code != codeNone:
 		return code, ""
 	case t.internal:
@@ -57,6 +62,10 @@ func (b *Broker) growTopic(sc *host.Scope, want *kmsg.CreatePartitionsRequestTop
 		return codeRequestTimedOut, "the controller did not answer; the partitions may or may not be created"
 	}
 	if code := refusalCode(res.GetRefusal()); code != codeNone {
+		// Whoever hears that the topic is on its way out must not be shown it afterwards.
+		if err := b.awaitApplied(sc, res.GetIndex()); err != nil {
+			return codeRequestTimedOut, "the partitions are not created"
+		}
 		return code, res.GetDetail()
 	}
 	if err := b.awaitApplied(sc, res.GetIndex()); err != nil {

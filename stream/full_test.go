@@ -22,6 +22,45 @@ func (r *rig) fillUp(h host.Host, sc *host.Scope, x *expected) {
 	}
 }
 
+// quarantine lets go of holes from time to time, as an owner does.
+func (r *rig) quarantine(h host.Host, sc *host.Scope) {
+	h.Go(sc, "quarantine", func(sc *host.Scope) {
+		for h.Sleep(sc, 100*time.Millisecond) == nil {
+			if r.e != nil {
+				for _, x := range r.e.Holed() {
+					r.e.Quarantined(x.Hole.ID, x.Hole.Epoch)
+				}
+			}
+		}
+	})
+}
+
+// TestAnOpenRangeWithAHolePinsNoFullRing: it goes on until it pins half of the ring. Then it is closed, so that it can
+// be quarantined, and the others go on.
+func TestAnOpenRangeWithAHolePinsNoFullRing(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 37}, 2)
+	x, other := r.streams[0], r.streams[1]
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		r.quarantine(h, sc)
+		r.fill(sc, 6)
+		for r.e.Evict() {
+		}
+		r.flipLog(x.list[3])
+		_, err := x.s.Read(sc, x.list[3].base, x.next, 1000, false)
+		require.ErrorIs(r, err, stream.ErrDamaged)
+		require.NoError(r, r.append(sc, x, 6000, true), "it goes on")
+		limit, cancel := sc.Child(h.Now().Add(time.Minute))
+		defer cancel()
+		for range 3 * r.wcfg.Capacity / 6000 {
+			require.NoError(r, r.append(limit, other, 6000, true))
+		}
+		require.ErrorIs(r, r.append(limit, x, 6000, true), stream.ErrClosed)
+		require.NoError(r, r.verifyStream(sc, other))
+		return r.stop(sc)
+	})
+}
+
 // TestARangeWhoseStateIsLostPinsNoFullRing: the object that a range's state is built from is gone, so that nothing
 // more of it can be committed, and the ring is full of it. The range becomes a hole to be quarantined, and the others
 // are opened and go on.
@@ -44,15 +83,7 @@ func TestARangeWhoseStateIsLostPinsNoFullRing(t *testing.T) {
 	r.w.DeleteObject(loc.Key)
 	r.streams = r.streams[1:] // the other cannot be opened
 	r.do(func(h host.Host, sc *host.Scope) error {
-		h.Go(sc, "quarantine", func(sc *host.Scope) {
-			for h.Sleep(sc, 100*time.Millisecond) == nil {
-				if r.e != nil {
-					for _, x := range r.e.Holed() {
-						r.e.Quarantined(x.Hole.ID, x.Hole.Epoch)
-					}
-				}
-			}
-		})
+		r.quarantine(h, sc)
 		limit, cancel := sc.Child(h.Now().Add(time.Minute))
 		defer cancel()
 		r.e = nil

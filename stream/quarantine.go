@@ -75,19 +75,30 @@ func (e *Engine) Quarantined(id ID, epoch Epoch) {
 	e.trim()
 }
 
-// giveUpStateless makes holes of closed ranges that pin half of the ring and cannot be committed, for an object that
-// their state is built from is damaged. Restored in time it would still help them; but a full ring stops every
-// partition. What they have in the log is quarantined then. The caller holds e.mu.
-func (e *Engine) giveUpStateless() {
+// giveUpPinning lets what damage has left in the log be quarantined where it pins half of the ring: a full ring stops
+// every partition. The caller holds e.mu.
+//
+//   - A range with a hole takes no more appends. Until then what is produced to it can still be read.
+//   - A closed range that cannot be committed, for an object that its state is built from is damaged, becomes a hole.
+//     Restored in time the object would still have helped it.
+func (e *Engine) giveUpPinning() {
 	for _, r := range slices.Clone(e.owing) {
-		if !r.stateless || !r.closed || r.durable < r.end || e.firstOwed(r)+e.ringBytes/2 >= e.newest {
+		if e.firstOwed(r)+e.ringBytes/2 >= e.newest {
 			continue
 		}
-		probe.Hit(probe.StreamStatelessGivenUp)
-		r.refused, r.stateless = false, false
-		e.stats.RefusedRanges--
-		e.puncture(r, &HoleError{ID: r.st.id, Epoch: r.epoch, From: r.discharged, To: Unknown,
-			Why: "the state they follow was lost with an object, and they pin the write-ahead log"})
+		switch {
+		case r.hole != nil && r.marked && !r.closed:
+			probe.Hit(probe.StreamHoledClosed)
+			r.closed = true
+			e.h.Log().Error("stream: a range with a hole pins the write-ahead log; it is closed", "stream",
+				uint64(r.st.id), "epoch", int32(r.epoch), "end", r.end, "hole", r.hole.Error())
+		case r.stateless && r.closed && r.durable == r.end:
+			probe.Hit(probe.StreamStatelessGivenUp)
+			r.refused, r.stateless = false, false
+			e.stats.RefusedRanges--
+			e.puncture(r, &HoleError{ID: r.st.id, Epoch: r.epoch, From: r.discharged, To: Unknown,
+				Why: "the state they follow was lost with an object, and they pin the write-ahead log"})
+		}
 	}
 }
 

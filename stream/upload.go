@@ -59,7 +59,7 @@ func (e *Engine) await(sc *host.Scope) (scope, error) {
 		}
 		if e.full() {
 			e.looked = e.newest
-			e.giveUpStateless()
+			e.giveUpPinning()
 			if e.pinned() {
 				if e.pending == 0 {
 					probe.Hit(probe.StreamStatePins)

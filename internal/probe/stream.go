@@ -40,6 +40,7 @@ var (
 	StreamHoleMet          = define("stream.read finds a hole")
 	StreamHoleUntold       = define("stream.hole that metadata does not take")
 	StreamQuarantined      = define("stream.hole quarantined")
+	StreamHoledClosed      = define("stream.open range with a hole pins half a ring")
 	StreamStatelessGivenUp = define("stream.range whose state is lost pins half a ring")
 	StreamBeyondSeal       = define("stream.recovery drops entries beyond a sealed end")
 	StreamRangeBelowStart  = define("stream.range below the log start offset let go")
