@@ -46,6 +46,7 @@ const (
 	scanWentOn  = iota
 	scanRefused // something was damaged, and it says so
 	scanRefusedFalsely
+	scanBelowD
 	scanLostAcked
 	scanRaisedDropped
 )
@@ -145,6 +146,8 @@ func ringBroken(s ringState) string {
 	switch s.verdict {
 	case scanRefusedFalsely:
 		return "FalseRefusal"
+	case scanBelowD:
+		return "TailEvidence"
 	case scanLostAcked:
 		return "AckedDurable"
 	case scanRaisedDropped:
@@ -183,7 +186,7 @@ func ringCases() []Case {
 		{Off: []string{"no-frame-rot"},
 			Why: "damage below D is refused; above it, the last frame is lost: a stated non-claim"},
 		{Off: two("no-frame-rot"), Why: "damage below D is refused; above it, at most two frames are lost"},
-		{Off: []string{"no-frame-rot", "known"}, Broken: "AckedDurable", Steps: 5,
+		{Off: []string{"no-frame-rot", "known"}, Broken: "TailEvidence", Steps: 5,
 			Why: "a rotten last frame looks torn"},
 		{Off: []string{"no-frame-rot", "search"}, Broken: "AckedDurable", Steps: 6,
 			Why: "a rotten frame looks torn, and what was acked behind it is dropped with it"},
@@ -214,6 +217,7 @@ func ringSay(step Step) string {
 			fmt.Sprintf("the log ends at %d", step.B),
 			fmt.Sprintf("the log ends at %d, which cannot be: it refuses, something rotted", step.B),
 			fmt.Sprintf("the log ends at %d, which cannot be: it refuses, and no frame is damaged", step.B),
+			fmt.Sprintf("the log ends at %d, below D, which nobody asked", step.B),
 			fmt.Sprintf("the log ends at %d, and what was acked is not in it", step.B),
 			fmt.Sprintf("the log ends at %d, with a frame that an earlier scan dropped", step.B))
 	}
@@ -231,6 +235,8 @@ func ringSayCrash(step Step) string {
 		text += "; the superblock " + pick(step.B%4-1, "lands", "does not land", "is torn")
 	}
 	switch {
+	case step.C < 0:
+		text += "; what only the machine's cache had is gone"
 	case step.C > 2:
 		text += fmt.Sprintf("; the frame at position %d rots", step.C-3)
 	case step.C > 0:

@@ -98,6 +98,11 @@ func ringJudge(s ringState, found ringFound, flight int8) int8 {
 			return scanLostAcked
 		}
 	}
+	for _, slot := range s.slots {
+		if found.end < slot.known && s.trim < slot.known { // a bad slot knows nothing
+			return scanBelowD
+		}
+	}
 	if found.end >= s.durable || s.trim == s.durable {
 		return scanWentOn
 	}

@@ -143,9 +143,10 @@ func ringCrashed(s ringState, off Rules, emit func(Step, ringState)) {
 	base.super, base.superTo = ringSlot{}, 0
 	base.end, base.last, base.trimmed = 0, ringFrame{}, ringFrame{}
 	base.crashes, base.down = s.crashes+1, true
+	cache := int8(0)
 	for i, f := range base.disk {
 		if f.soft { // the machine goes down with the process this time
-			base.disk[i] = ringFrame{id: torn}
+			base.disk[i], cache = ringFrame{id: torn}, -1
 		}
 	}
 	for a := int8(0); a < 25; a++ {
@@ -175,7 +176,7 @@ func ringCrashed(s ringState, off Rules, emit func(Step, ringState)) {
 			case 3:
 				then.slots[s.superTo-1] = ringSlot{bad: true}
 			}
-			step := Step{Act: ringCrash, A: a, B: b + 4*s.flight[0].at}
+			step := Step{Act: ringCrash, A: a, B: b + 4*s.flight[0].at, C: cache}
 			emit(step, then)
 			ringRots(then, step, off, emit)
 		}
