@@ -27,8 +27,8 @@ func Work(dir string, b mutant.Bug, row MutantRow) (*Worked, error) {
 	w.Commands = []string{
 		"go build -tags mutants -o bin/weir-mutants ./cmd/weir",
 		fmt.Sprintf("%s=%s bin/weir-mutants sim run --seed %d", mutantEnv, b.ID, seed),
-		fmt.Sprintf("%s=%s bin/weir-mutants sim shrink --seed %d --out small.json", mutantEnv, b.ID, seed),
-		fmt.Sprintf("%s=%s bin/weir-mutants sim story small.json", mutantEnv, b.ID),
+		fmt.Sprintf("%s=%s bin/weir-mutants sim shrink --seed %d --out another.json", mutantEnv, b.ID, seed),
+		fmt.Sprintf("%s=%s bin/weir-mutants sim replay --story %s", mutantEnv, b.ID, filepath.Join(dir, row.Plan.File)),
 	}
 	Seed(workload.Run, SeedOptions{Seed: seed, Keep: func(r *workload.Result, lives []Life) {
 		w.Timeline = NewTimeline(r, lives)
