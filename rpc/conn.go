@@ -284,11 +284,12 @@ func (c *conn) serve(sc *host.Scope, e *endpoint, id uint64, req []byte) (outgoi
 	defer e.turns.Release(1)
 	c.s.stats.requests.Add(1)
 	answer, err := e.Handler(sc, &c.peer, req)
-	switch limit := c.w.class.PayloadMax(); {
-	case errors.Is(sc.Err(), host.ErrCancelled):
+	no, limit := statusOf(err), c.w.class.PayloadMax()
+	switch {
+	case errors.Is(sc.Err(), host.ErrCancelled), no != nil && no.Code == CodeFailed && sc.Err() != nil:
 		return outgoing{}, false
-	case err != nil:
-		return c.refusal(&d, statusOf(err)), true
+	case no != nil:
+		return c.refusal(&d, no), true
 	case len(answer) > limit:
 		probe.Hit(probe.RPCAnswerTooLarge)
 		return c.refusal(&d, &Status{Code: CodeFailed, Text: fmt.Sprintf("the answer of %s has %d bytes, at most %d fit",
@@ -298,10 +299,13 @@ func (c *conn) serve(sc *host.Scope, e *endpoint, id uint64, req []byte) (outgoi
 	return outgoing{header: d, payload: answer}, true
 }
 
-// statusOf is how a handler's error is answered. Codes of this package are not for handlers: they would promise that
-// none ran.
+// statusOf is how a handler's error is answered; nil if it has none. Codes of this package are not for handlers: they
+// would promise that none ran.
 func statusOf(err error) *Status {
 	var s *Status
+	if err == nil {
+		return nil
+	}
 	if errors.As(err, &s) && s.Code >= CodeFirst {
 		return s
 	}

@@ -72,13 +72,14 @@ func TestHandlersOfAMethodTakeTurns(t *testing.T) {
 		n, errs := r.many(5, one, "x", time.Second)
 		assert.Equal(t, 5, n, errs)
 		assert.Greater(t, r.h.Now().Sub(begin), 500*time.Millisecond)
-		n, errs = r.many(5, one, "y", 250*time.Millisecond)
-		assert.Equal(t, 2, n)
-		assert.NoError(t, r.h.Sleep(r.sc, time.Second))
-		assert.Equal(t, 3, r.seen.ran["y"]) // the others' time was over before their turn
+		r.h.Go(r.sc, "before", func(sc *host.Scope) { _, _ = r.p.Call(sc, addr, one, []byte("y"), time.Second) })
+		assert.NoError(t, r.h.Sleep(r.sc, 10*time.Millisecond))
+		_, errs = r.many(3, one, "never", 50*time.Millisecond)
 		for _, err := range errs {
 			assert.True(t, errors.Is(err, host.ErrTimeout) || code(err) == rpc.CodeBusy, err)
 		}
+		assert.NoError(t, r.h.Sleep(r.sc, time.Second))
+		assert.Equal(t, map[string]int{"x": 5, "y": 1}, r.seen.ran)
 		return nil
 	})
 }

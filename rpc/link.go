@@ -321,10 +321,6 @@ func (l *link) fill(now host.Time) {
 			l.sends--
 			l.bytes -= int64(o.bytes())
 			l.p.stats.sent.Add(1)
-		case o.call != nil && now >= o.until:
-			probe.Hit(probe.RPCLateInQueue)
-			l.finish(o.call, outcome{err: host.ErrTimeout, class: ErrUnreachable})
-			continue
 		case o.call != nil:
 			o.within = within(o.until.Sub(now))
 			o.call.stage = sent

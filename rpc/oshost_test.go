@@ -108,7 +108,7 @@ func TestACallAllocatesLittle(t *testing.T) {
 	// Both ends: the call and its scope, task, handler's bytes, answer's bytes.
 	n := testing.AllocsPerRun(1000, call)
 	t.Logf("%.1f allocations a call", n)
-	require.LessOrEqual(t, n, 12.0)
+	require.LessOrEqual(t, n, 16.0) // 9; the race detector empties pools
 }
 
 // BenchmarkCalls is calls of 100 bytes over the loopback, by so many callers.

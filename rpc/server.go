@@ -29,7 +29,7 @@ type ServerConfig struct {
 
 // Handler serves a method. The bytes of req and of what it returns are given away. sc ends at the caller's deadline,
 // when the caller cancels, or when its connection ends. An error that is a *[Status] with a code of the method's own
-// is answered as it is, any other with CodeFailed.
+// is answered as it is, any other with CodeFailed, or not at all once sc has ended: then it is the end that failed it.
 type Handler func(sc *host.Scope, from *Peer, req []byte) ([]byte, error)
 
 // Endpoint is a method with what it takes.

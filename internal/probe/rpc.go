@@ -7,7 +7,6 @@ var (
 	RPCCallsFull   = define("rpc.too many calls to one address")
 	RPCSendDropped = define("rpc.a one-way message was not taken")
 	RPCLeftQueued  = define("rpc.a caller left before its request did")
-	RPCLateInQueue = define("rpc.a request's time was over before it left")
 	RPCCancelSent  = define("rpc.a caller left an unanswered request")
 	RPCAnswerLate  = define("rpc.an answer came for a call that had ended")
 	RPCLostPending = define("rpc.a connection was lost with calls unanswered")
