@@ -12,6 +12,7 @@ const (
 	leaseWaits
 	leaseGrantWait
 	leaseFromSend
+	leaseAnswered
 	leaseAfterSync
 	leaseWord
 	leaseWordAfterSync
@@ -38,6 +39,8 @@ func leaseRules() []Rule {
 			Says: "a controller decides to fence a broker L after its own last grant to it at the soonest"},
 		leaseFromSend: {Number: "2", Name: "lease-from-send",
 			Says: "a broker counts its lease from when it sent the heartbeat, not from when the answer came"},
+		leaseAnswered: {Number: "2", Name: "lease-of-the-answered",
+			Says: "a broker counts its lease from the very heartbeat that is answered, not from the last one it sent"},
 		leaseAfterSync: {Number: "6", Name: "lease-after-sync",
 			Says: "a broker looks at its lease after the sync, not before the write"},
 		leaseWord: {Number: "6", Name: "fence-word",

@@ -11,13 +11,23 @@ func leaseBeating(s leaseState, off Rules, then func(Step, leaseState)) {
 			continue
 		}
 		to.beats[i] = leaseBeat{}
-		left := int8(leaseTicks)
-		if !off.Has(leaseFromSend) {
-			left -= b.age
-		}
-		to.lease = max(s.lease, left)
+		to.lease = max(s.lease, leaseTicks-s.counted(i, off))
 		then(Step{Act: leaseAnswer, A: b.to, B: to.lease}, to)
 	}
+}
+
+// counted is how old a lease is when heartbeat i is answered.
+func (s *leaseState) counted(i int, off Rules) int8 {
+	age := s.beats[i].age
+	for _, b := range s.beats {
+		if off.Has(leaseAnswered) && b.stage != beatNone {
+			age = min(age, b.age)
+		}
+	}
+	if off.Has(leaseFromSend) {
+		return 0
+	}
+	return age
 }
 
 // leaseAppending is B5's ack path: write, sync, fence word, lease, ack.
