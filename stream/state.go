@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/mutant"
 	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/wal"
 )
@@ -92,6 +93,9 @@ func (e *Engine) stateAt(sc *host.Scope, id ID, epoch Epoch, upTo int64) ([]byte
 	if lost(err) && e.checkpointMoved(id, upTo, loc) {
 		probe.Hit(probe.StreamStateMoved)
 		return e.stateAt(sc, id, epoch, upTo)
+	}
+	if err != nil && mutant.On(mutant.UnreadStateIsEmpty) {
+		return nil, loc.Start, nil
 	}
 	return state, loc.Start, err
 }

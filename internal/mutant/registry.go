@@ -45,6 +45,8 @@ const (
 	EntryDecidesAnother    ID = "entry-decides-another"
 	UploadUndurable        ID = "upload-undurable"
 	TrimPastUndischarged   ID = "trim-past-undischarged"
+	UnreadStateIsEmpty     ID = "unread-state-is-empty"
+	OffsetsOutliveTopic    ID = "offsets-outlive-topic"
 )
 
 // Bug is one planted bug.
@@ -98,5 +100,7 @@ func All() []Bug {
 		{EntryDecidesAnother, "metadata", "rule 31", "one entry of a deleted stream makes the whole commit gone"},
 		{UploadUndurable, "stream", "rule 32", "records are uploaded before they are durable"},
 		{TrimPastUndischarged, "stream", "rule 33", "the trim position passes the first frame that still needs the WAL"},
+		{UnreadStateIsEmpty, "stream", "rule 26", "a checkpoint that cannot be read is taken for an empty one"},
+		{OffsetsOutliveTopic, "broker", "rule 29", "what is committed in a deleted topic is there in the next of its name"},
 	}
 }
