@@ -163,8 +163,6 @@ func producers(h *History, v *Verdict) {
 const (
 	codeUnknownTopic = 3
 	codeTopicExists  = 36
-
-	codeInvalidPartitions = 37
 )
 
 // topicState is a topic's register: its count of partitions, 0 if there is none. While a
@@ -178,7 +176,6 @@ type topicState struct {
 type topicOp struct {
 	create, remove bool // otherwise a read
 	grow           bool // likewise
-	small          bool // of a read: there are so many partitions or more
 	partitions     int32
 	unknown        bool // it may have been refused, or never have come
 	taken          bool // of a read: the name is not free
@@ -198,8 +195,6 @@ func (op topicOp) step(s topicState) (bool, topicState) {
 		return true, topicState{partitions: op.partitions}
 	case op.grow:
 		return op.unknown, s
-	case op.small:
-		return s.partitions >= op.partitions, s
 	case op.taken:
 		return s.partitions > 0 || s.deleting, s
 	}
@@ -215,8 +210,6 @@ func topicOpOf(op *Op) (in topicOp, ok bool) {
 		return topicOp{taken: true}, true
 	case op.Outcome == Failed && op.Code == codeUnknownTopic:
 		return topicOp{}, true
-	case op.Outcome == Failed && op.Code == codeInvalidPartitions && op.Kind == CreatePartitions:
-		return topicOp{small: true, partitions: op.Partitions}, true
 	case op.Outcome == Failed:
 		return in, false
 	}

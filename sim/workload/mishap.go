@@ -38,7 +38,7 @@ func (c *mishaps) init(r *run) {
 		switch c.rng.IntN(4) {
 		case 0:
 			s.calls = 1 + c.rng.Uint64N(recoveryCalls)
-		case 1:
+		case 1, 2:
 			s.asked = true
 		}
 		if i == 0 && c.rng.IntN(3) == 0 { // the very first start
@@ -125,7 +125,7 @@ func (r *run) asks() (done func()) {
 
 // drawMishaps draws how many calls fail.
 func drawMishaps(rng *rand.Rand, beyond bool) int {
-	if beyond || rng.IntN(3) > 0 {
+	if beyond || rng.IntN(5) > 1 {
 		return 0
 	}
 	return 1 + rng.IntN(4)

@@ -30,8 +30,8 @@ func (s *Settings) drawTrouble(rng *rand.Rand) {
 		s.drawMetaErrors(rng)
 	}
 	s.Crash.Mishaps = drawMishaps(rng, s.Beyond != nil || len(s.Ring) > 0)
-	if rng.IntN(3) == 0 {
-		s.Crash.Blind = 1 + rng.IntN(4)
+	if rng.IntN(2) == 0 {
+		s.Crash.Blind = 2 + rng.IntN(3)
 		s.Crash.Usurps = append(s.Crash.Usurps, time.Duration(rng.Int64N(int64(s.Duration))))
 		slices.Sort(s.Crash.Usurps)
 	}
