@@ -156,7 +156,7 @@ func (c *conn) request(d *header) error {
 	e, no := c.judge(d)
 	if no == nil {
 		if no = c.reserve(d, arrived); no == nil && host.Buggify(c.s.h, "rpc.busy") {
-			c.s.requests.Release(int64(d.size))
+			c.budget().requests.Release(int64(d.size))
 			no = &Status{Code: CodeBusy, Text: "too busy"}
 		}
 	}
@@ -172,7 +172,7 @@ func (c *conn) request(d *header) error {
 		err = c.begin(e, d, p, arrived)
 	}
 	if err != nil {
-		c.s.requests.Release(int64(d.size))
+		c.budget().requests.Release(int64(d.size))
 	}
 	return err
 }
@@ -203,15 +203,18 @@ func (c *conn) judge(d *header) (*endpoint, *Status) {
 	return e, nil
 }
 
+// budget is the memory that the connection's requests and answers are counted against.
+func (c *conn) budget() *budget { return &c.s.budgets[c.w.class] }
+
 // reserve takes a request's memory. The wait for it holds the connection up, so it is short.
 func (c *conn) reserve(d *header, arrived host.Time) *Status {
-	if c.s.requests.TryAcquire(int64(d.size)) {
+	if c.budget().requests.TryAcquire(int64(d.size)) {
 		return nil
 	}
 	probe.Hit(probe.RPCMemoryWaited)
 	sc, cancel := c.sc.Child(arrived.Add(memoryWait))
 	defer cancel()
-	if err := c.s.requests.Acquire(sc, int64(d.size)); err != nil {
+	if err := c.budget().requests.Acquire(sc, int64(d.size)); err != nil {
 		probe.Hit(probe.RPCMemoryFull)
 		return &Status{Code: CodeBusy, Text: "no memory for the request"}
 	}
@@ -244,9 +247,9 @@ func (c *conn) handle(sc *host.Scope, e *endpoint, id uint64, req []byte) {
 	o, answers := c.serve(sc, e, id, req)
 	if answers {
 		// The answer may be a part of the request, so the memory of both is counted until here.
-		answers = c.s.answers.Acquire(sc, int64(len(o.payload))) == nil
+		answers = c.budget().answers.Acquire(sc, int64(len(o.payload))) == nil
 	}
-	c.s.requests.Release(size)
+	c.budget().requests.Release(size)
 	c.mu.Lock()
 	cancel := c.inFlight[id]
 	if !invariant.Holds(cancel != nil, invariant.AnsweredOnce) {
@@ -357,7 +360,7 @@ func (c *conn) enqueue(o outgoing) {
 // dropped settles a frame that has left or never will.
 func (c *conn) dropped(o *outgoing) {
 	if o.held > 0 {
-		c.s.answers.Release(o.held)
+		c.budget().answers.Release(o.held)
 	}
 	if o.counted {
 		c.owed--

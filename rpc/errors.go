@@ -19,7 +19,7 @@ var (
 var (
 	// ErrFull is why a call is unreachable whose address has too many of them unanswered.
 	ErrFull = errors.New("rpc: too many calls to one address")
-	// ErrClosed is why a call ends when its Pool is closed, and what a stopped Server returns.
+	// ErrClosed is why a call ends when its Pool is closed.
 	ErrClosed = errors.New("rpc: closed")
 	// ErrSilent is why a connection ends whose peer sends nothing although it was asked to.
 	ErrSilent = errors.New("rpc: peer is silent")

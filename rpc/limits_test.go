@@ -89,7 +89,16 @@ func TestMemoryForRequestsIsBounded(t *testing.T) {
 	server.RequestMemory, server.AnswerMemory = 64<<20, 64<<20
 	on(t, sim.Config{Seed: 1}, server, rpc.PoolConfig{Identity: alpha}, func(r *rig) error {
 		big := string(make([]byte, 40<<20))
+		g := host.NewGroup(r.h, r.sc)
+		g.Go("urgent", func(sc *host.Scope) error { // while a request waits for memory
+			_ = r.h.Sleep(sc, 500*time.Millisecond)
+			begin := r.h.Now()
+			_, err := r.p.Call(sc, addr, echo, []byte("x"), time.Second)
+			assert.Less(t, r.h.Now().Sub(begin), 10*time.Millisecond)
+			return err
+		})
 		n, errs := r.many(2, hold, big, time.Minute)
+		assert.NoError(t, g.Wait())
 		assert.Equal(t, 1, n, errs)
 		assert.Equal(t, rpc.CodeBusy, code(errors.Join(errs...)))
 		n, errs = r.many(1, echoAll, big, time.Minute)

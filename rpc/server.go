@@ -22,8 +22,8 @@ type ServerConfig struct {
 	Connections int
 	// InFlight bounds the requests of one connection that are not answered; 0 = 1024. More are refused.
 	InFlight int
-	// RequestMemory and AnswerMemory bound the bytes of requests in work and of answers on their way out; 0 = 128
-	// MiB each. At least 64 MiB.
+	// RequestMemory and AnswerMemory bound the bytes of bulk requests in work and of bulk answers on their way out;
+	// 0 = 128 MiB each. At least 64 MiB. What is urgent has 32 MiB each of its own.
 	RequestMemory, AnswerMemory int64
 }
 
@@ -65,8 +65,7 @@ type Server struct {
 	root      *host.Scope
 	cancel    func()
 	listener  host.Listener
-	requests  host.Semaphore // bytes
-	answers   host.Semaphore // bytes
+	budgets   [classes]budget
 	stopping  atomic.Bool
 	stats     serverStats
 
@@ -76,6 +75,9 @@ type Server struct {
 	tasks int       // accept
 	none  host.Cond // signalled when conns becomes empty, and when accepting has ended
 }
+
+// budget is the memory of one class, in bytes: what is urgent never waits for what is large.
+type budget struct{ requests, answers host.Semaphore }
 
 // ServerStats says what a Server did.
 type ServerStats struct {
@@ -92,6 +94,8 @@ type serverStats struct{ requests, refused, oneWays, accepted, turnedAway atomic
 const (
 	requestMax  = 64 << 10
 	concurrency = 64
+	// urgentMemory is the budget of urgent requests, and of urgent answers.
+	urgentMemory = 32 << 20
 	// memoryWait is how long a request may hold up its connection until there is memory for it.
 	memoryWait = time.Second
 	// acceptRetry is the pause after a failed accept.
@@ -120,8 +124,10 @@ func NewServer(h host.Host, cfg ServerConfig) *Server {
 	s.hello = hello{low: versionLow, high: versionHigh, Identity: cfg.Identity}
 	s.mu.Init(h)
 	s.none.Init(h, &s.mu)
-	s.requests.Init(h, cfg.RequestMemory)
-	s.answers.Init(h, cfg.AnswerMemory)
+	s.budgets[Bulk].requests.Init(h, cfg.RequestMemory)
+	s.budgets[Bulk].answers.Init(h, cfg.AnswerMemory)
+	s.budgets[Urgent].requests.Init(h, urgentMemory)
+	s.budgets[Urgent].answers.Init(h, urgentMemory)
 	return s
 }
 
@@ -247,8 +253,12 @@ func (s *Server) Stats() ServerStats {
 }
 
 // Stop takes no connection any more and refuses requests, lets the handlers that run finish and their answers leave
-// until the time until, then ends what is left. It returns when every task of the server has ended, or sc.Err().
+// until the time until (0 = for as long as it takes), then ends what is left. Who has handlers that wait for long ends
+// their waits first. It returns when every task of the server has ended, or sc.Err().
 func (s *Server) Stop(sc *host.Scope, until host.Time) error {
+	if s.listener == nil {
+		return nil // never started
+	}
 	s.stopping.Store(true)
 	_ = s.listener.Close() // a second Stop finds it closed
 	for _, c := range s.open() {
