@@ -52,6 +52,7 @@ type fetchCall struct {
 	bytes   int
 	late    host.Time // from then on no partition is read any more if there is something
 	crowded bool      // copy what is read: answers hold too many slabs
+	cut     bool      // read no more: answers hold too much of what is cold
 	failed  bool      // a partition has an error: answer at once
 	version int16
 }
@@ -162,7 +163,7 @@ func (f *fetchCall) reserve() []fetchedPart {
 func (f *fetchCall) gather(sc *host.Scope) error {
 	parts := f.reserve()
 	f.topics, f.late = f.topics[:0], f.b.h.Now().Add(gatherMax)
-	f.parts, f.bytes, f.failed = f.parts[:0], 0, false
+	f.parts, f.bytes, f.failed, f.cut = f.parts[:0], 0, false, false
 	budget := min(int(f.req.MaxBytes), fetchBytesMax)
 	if budget <= 0 {
 		budget = fetchBytesMax
@@ -215,7 +216,7 @@ func (f *fetchCall) fetchPart(sc *host.Scope, t *topic, code Code, want *kmsg.Fe
 	if f.req.IsolationLevel == readCommitted {
 		limit = out.lastStable
 	}
-	if want.FetchOffset >= limit || (budget <= 0 || f.b.h.Now() >= f.late) && f.bytes > 0 {
+	if want.FetchOffset >= limit || (budget <= 0 || f.cut || f.b.h.Now() >= f.late) && f.bytes > 0 {
 		return nil
 	}
 	read, err := p.stream.Read(sc, want.FetchOffset, limit, min(int(want.PartitionMaxBytes), budget), f.bytes > 0)
@@ -236,11 +237,18 @@ func (b *Broker) crowded() bool {
 	return b.cfg.Slabs.Held(wal.HolderAnswer) > b.cfg.Slabs.Slabs()/4
 }
 
-// take puts a read into the answer: by reference, or copied when the slabs are needed or the pieces small.
+// take puts a read into the answer: by reference, or copied when the slabs are needed or the pieces small. When answers
+// that clients are slow to take hold too much of what is cold, it is the beginning of it, copied.
 func (f *fetchCall) take(read *stream.Read, out *fetchedPart) {
 	from := len(f.records)
 	out.size = read.Bytes
-	if f.crowded {
+	if !f.crowded && !read.Keep() {
+		probe.Hit(probe.BrokerFetchCut)
+		f.cut = true
+		read.Cut(copiedBytesMax)
+		out.size = read.Bytes
+		f.records = append(f.records, copyChunks(make([]byte, 0, read.Bytes), read))
+	} else if f.crowded {
 		f.records = append(f.records, copyChunks(make([]byte, 0, read.Bytes), read))
 	} else if f.records = read.Buffers(f.records); shredded(f.records[from:], read.Bytes) {
 		p := f.b.buffers.get(read.Bytes)

@@ -52,7 +52,7 @@ func (f *fetchCall) fetchRemains(sc *host.Scope, t *topic, want *kmsg.FetchReque
 	}
 	probe.Hit(probe.BrokerFetchRemains)
 	out.highWatermark, out.lastStable, out.logStart = r.end, r.end, r.logStart
-	if budget <= 0 && f.bytes > 0 {
+	if (budget <= 0 || f.cut) && f.bytes > 0 {
 		return nil
 	}
 	id := stream.ID(t.parts[want.Partition].stream)

@@ -27,6 +27,7 @@ type Engine struct {
 	uploading host.Semaphore // one unit: who makes, puts and commits the plan
 	plan      *plan          // not yet answered; owned by the holder of uploading
 	cold      host.Semaphore // bytes of Config.ColdBytes
+	answers   host.Semaphore // bytes that cold reads hold which wait for their clients: half as many
 
 	mu      host.Mutex // guards everything below
 	work    host.Cond  // stream.upload waits for something to do
@@ -74,6 +75,7 @@ func NewEngine(h host.Host, cfg Config, log *wal.Log, store objectstore.Store, c
 	e.room.Init(h, &e.mu)
 	e.uploading.Init(h, 1)
 	e.cold.Init(h, cfg.ColdBytes)
+	e.answers.Init(h, cfg.ColdBytes/2)
 	e.indexes = newLRU[string, []block](cfg.IndexCacheBytes)
 	e.blocks = newLRU[blockKey, []byte](cfg.BlockCacheBytes)
 	return e

@@ -30,6 +30,32 @@ type Read struct {
 	e     *Engine
 	slabs []*wal.Slab // one hold each
 	cold  int64       // bytes of the cold budget
+	kept  bool        // … of that of answers
+}
+
+// Keep moves what the read holds of the memory for cold reads to that of answers, for as long as a client takes: others
+// go on reading. It reports whether there is room; if not, the caller copies what it wants and releases the Read.
+func (r *Read) Keep() bool {
+	if r.cold == 0 || r.kept {
+		return true
+	}
+	if !r.e.answers.TryAcquire(r.cold) {
+		return false
+	}
+	r.e.cold.Release(r.cold)
+	r.kept = true
+	return true
+}
+
+// Cut drops the chunks behind the first n bytes, all but the first one if need be.
+func (r *Read) Cut(n int) {
+	bytes, keep := 0, 0
+	for keep < len(r.Chunks) && (keep == 0 || bytes+len(r.Chunks[keep].Data) <= n) {
+		bytes += len(r.Chunks[keep].Data)
+		keep++
+	}
+	clear(r.Chunks[keep:])
+	r.Chunks, r.Bytes = r.Chunks[:keep], bytes
 }
 
 // Release gives the slabs and the memory back. The Read and its chunks must not be used afterwards.
@@ -37,7 +63,9 @@ func (r *Read) Release() {
 	for _, s := range r.slabs {
 		s.Release(wal.HolderAnswer)
 	}
-	if r.cold > 0 {
+	if r.kept {
+		r.e.answers.Release(r.cold)
+	} else if r.cold > 0 {
 		r.e.cold.Release(r.cold)
 	}
 	clear(r.Chunks)

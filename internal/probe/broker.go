@@ -11,6 +11,7 @@ var (
 	BrokerProduceToClosed   = define("broker.a produce met a closed partition")
 	BrokerFetchParkedBehind = define("broker.a parked fetch was hurried by the next request")
 	BrokerFetchBeyond       = define("broker.a fetch asked beyond the log")
+	BrokerFetchCut          = define("broker.a fetch was cut because answers hold the memory for cold reads")
 	BrokerFetchCrowded      = define("broker.a fetch was copied because answers hold the slabs")
 	BrokerFetchFailed       = define("broker.a fetch could not read")
 	BrokerFetchRemains      = define("broker.a fetch read below a hole")
