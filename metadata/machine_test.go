@@ -152,8 +152,14 @@ func drawRange(d *dice, what int) proto.Message {
 			LeaderEpoch: d.rng.LeaderEpoch, From: d.at, To: end, Why: "w",
 		}
 	case 8, 23:
+		gen := d.rng.Generation + int64(d.n(0, 1, "gen"))
+		if st, _ := d.w.s.Stream(d.stream); len(st.Holes) > 0 && d.n(0, 3, "holed") > 0 { // what may be applied
+			h := st.Holes[d.n(0, len(st.Holes)-1, "hole")]
+			w, _ := d.w.s.WAL(h.WAL)
+			d.rng.WAL, d.rng.LeaderEpoch, gen = h.WAL, h.LeaderEpoch, w.Generation
+		}
 		return &metadatapb.Quarantine{
-			Wal: bytesOf(d.rng.WAL), Generation: d.rng.Generation + int64(d.n(0, 1, "gen")), Stream: d.stream,
+			Wal: bytesOf(d.rng.WAL), Generation: gen, Stream: d.stream,
 			LeaderEpoch: d.rng.LeaderEpoch, Seq: uint64(d.n(0, 60, "seq")),
 		}
 	case 9, 24:
