@@ -21,7 +21,8 @@ func drawFrames(t *rapid.T) []byte {
 	for range rapid.IntRange(1, 12).Draw(t, "frames") {
 		m := rpc.Method(rapid.SampledFrom([]int{0, 1, 2, 3, 4, 7, 99, 0x8001, 0x8002}).Draw(t, "method"))
 		id := uint64(rapid.SampledFrom([]int{0, 1, 2, 3, 1 << 40}).Draw(t, "id"))
-		payload := rapid.SampledFrom([]string{"", "x", "70000", "\x01\x00\x02\x00ab", strings.Repeat("y", 70_000)}).Draw(t, "p")
+		payloads := []string{"", "x", "70000", "\x01\x00\x02\x00ab", strings.Repeat("y", 70_000)}
+		payload := rapid.SampledFrom(payloads).Draw(t, "payload")
 		p := frame(byte(rapid.IntRange(0, 8).Draw(t, "kind")), m, id, payload)
 		switch rapid.IntRange(0, 9).Draw(t, "form") {
 		case 0:
@@ -100,5 +101,54 @@ func TestNoBytesOfAPeerHurtAPool(t *testing.T) {
 		if err != nil || t.Failed() {
 			rt.Fatal(err)
 		}
+	})
+}
+
+func TestAnswersThatNobodyAskedForEndTheConnection(t *testing.T) {
+	for name, c := range map[string]struct {
+		bytes []byte
+		why   error
+	}{
+		"the answer":           {frame(2, echo, 1, "x"), nil},
+		"of another method":    {frame(2, no, 1, "x"), rpc.ErrProtocol},
+		"of no call":           {frame(2, echo, 2, "x"), rpc.ErrProtocol},
+		"a refusal of nothing": {frame(3, echo, 1, ""), rpc.ErrProtocol},
+		"a request":            {frame(1, echo, 1, "x"), rpc.ErrProtocol},
+		"a ping":               {frame(6, 0, 0, ""), rpc.ErrProtocol},
+		"silence":              {nil, host.ErrTimeout},
+	} {
+		w := sim.New(sim.Config{Seed: 1})
+		w.Machine("b").Boot(func(h host.Host, sc *host.Scope) {
+			l, _ := h.Network().Listen(":7")
+			nc, _ := l.Accept(sc)
+			_, _ = io.ReadFull(nc, make([]byte, 48))
+			_, _ = nc.Write(hello(rpc.Urgent))
+			_, _ = io.ReadFull(nc, make([]byte, 25)) // the request
+			_, _ = nc.Write(c.bytes)
+			_, _ = nc.Read(make([]byte, 1))
+		})
+		err := w.Do(w.Machine("a"), func(h host.Host, sc *host.Scope) error {
+			_ = h.Sleep(sc, time.Millisecond)
+			p := rpc.NewPool(sc, h, rpc.PoolConfig{Identity: alpha})
+			_, err := p.Call(sc, addr, echo, []byte("x"), time.Second)
+			assert.ErrorIs(t, err, c.why, name)
+			assert.Equal(t, c.why != nil, errors.Is(err, rpc.ErrUnknown), name)
+			return p.Close(sc)
+		})
+		assert.NoError(t, errors.Join(err, w.Close()), name)
+	}
+}
+
+func TestARequestThatComesTwiceOnAConnectionEndsIt(t *testing.T) {
+	plain(t, func(r *rig) error {
+		nc := greet(t, r, rpc.Urgent)
+		_, err := nc.Write(append(frame(1, wait, 5, "once"), frame(1, wait, 5, "again")...))
+		assert.NoError(t, err)
+		_, err = nc.Read(make([]byte, 1))
+		assert.True(t, errors.Is(err, io.EOF) || errors.Is(err, host.ErrReset), err)
+		_ = r.h.Sleep(r.sc, time.Second)
+		assert.Equal(t, map[string]int{"once": 1}, r.seen.ran)
+		assert.Equal(t, []error{host.ErrCancelled}, r.seen.ends)
+		return nc.Close()
 	})
 }
