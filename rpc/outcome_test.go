@@ -313,6 +313,24 @@ func TestSendNeverBlocksAndLosesWhatIsTooMuch(t *testing.T) {
 	})
 }
 
+func TestMessagesThatCannotBeDeliveredAreReported(t *testing.T) {
+	var down []string
+	pool := rpc.PoolConfig{Identity: alpha, Down: func(a string, c rpc.Class, why error) {
+		down = append(down, fmt.Sprint(a, " ", c, " ", errors.Is(why, host.ErrRefused)))
+	}}
+	on(t, sim.Config{Seed: 1}, serverConfig(), pool, func(r *rig) error {
+		for range 3 {
+			assert.True(t, r.p.Send("b:8", say, nil))
+		}
+		assert.True(t, r.p.Send("b:9", rpc.BulkMethod|say, nil))
+		assert.NoError(t, r.h.Sleep(r.sc, 5*time.Millisecond))
+		assert.ElementsMatch(t, []string{"b:8 urgent true", "b:9 bulk true"}, down)
+		assert.False(t, r.p.Send("b:8", say, nil))
+		assert.Equal(t, uint64(5), r.p.Stats().Dropped)
+		return nil
+	})
+}
+
 func TestNodesOfAnotherClusterAreTurnedAway(t *testing.T) {
 	var log bytes.Buffer
 	other := rpc.Identity{Cluster: rpc.Cluster{9}, Node: 7}

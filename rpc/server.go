@@ -151,6 +151,8 @@ func (s *Server) register(e *endpoint) {
 	e.Method.check()
 	invariant.Check(s.endpoints[e.Method] == nil && s.listener == nil, invariant.Contract,
 		"method %d is registered twice, or after the start", e.Method)
+	invariant.Check(e.oneWay != nil || e.Handler != nil && e.Name != "", invariant.Contract,
+		"method %d is registered without a handler or a name", e.Method)
 	e.turns.Init(s.h, int64(e.Concurrency))
 	s.endpoints[e.Method] = e
 }
