@@ -305,10 +305,10 @@ func (c *conn) serve(sc *host.Scope, e *endpoint, id uint64, req []byte) (outgoi
 // statusOf is how a handler's error is answered; nil if it has none. Codes of this package are not for handlers: they
 // would promise that none ran.
 func statusOf(err error) *Status {
-	var s *Status
 	if err == nil {
 		return nil
 	}
+	var s *Status
 	if errors.As(err, &s) && s.Code >= CodeFirst {
 		return s
 	}
