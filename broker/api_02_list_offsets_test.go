@@ -65,6 +65,22 @@ func TestOffsetsByTimestampAreTheFirstAtOrAfterIt(t *testing.T) {
 	})
 }
 
+// TestABrokerThatHasLostItsFenceEndsAtOnceWithoutAnUpload: what it owes is another's now, and its clients have to
+// look for that one.
+func TestABrokerThatHasLostItsFenceEndsAtOnceWithoutAnUpload(t *testing.T) {
+	w := newWorld(t)
+	w.do(func(c *wire) {
+		c.topic(wireTopic, 1)
+		c.values("a", "b")
+	})
+	objects := len(w.w.Objects())
+	w.usurp()
+	w.do(func(c *wire) { c.expect(c.listed(11, -1, false).ErrorCode == 6, "the end is not told") })
+	require.NoError(t, w.w.Run(func() bool { return w.ended != nil }))
+	require.ErrorIs(t, w.ended, wal.ErrFenced)
+	require.Len(t, w.w.Objects(), objects)
+}
+
 // TestAnEndIsNotToldByABrokerThatHasLostItsFence: somebody else may have moved it on (PROTOCOL rule 28). And the
 // broker ends, although nobody produces to it.
 func TestAnEndIsNotToldByABrokerThatHasLostItsFence(t *testing.T) {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/weirmq/weir/host"
@@ -40,13 +41,20 @@ func (b *Broker) Advertised() string {
 }
 
 // walDied is called by the WAL after its first error (rule 15). What was acknowledged is uploaded from
-// memory and the ranges are closed there before the broker ends.
+// memory and the ranges are closed there before the broker ends; at once if it is the fence that was lost.
 func (b *Broker) walDied(err error) {
 	b.h.Go(b.root, "broker.rescue", func(sc *host.Scope) {
 		if b.appliedIndex() == 0 {
 			probe.Hit(probe.BrokerDiedStarting)
 			// It died while the broker was starting. This run has acknowledged nothing, and what earlier ones
 			// did is for the next start to recover: here it may not be known yet, let alone closed.
+			b.fail(err)
+			return
+		}
+		if errors.Is(err, wal.ErrFenced) {
+			// Somebody else holds the WAL, and with it what this run owed: what it would upload nobody would commit,
+			// and every moment that it stays its clients do not look for the new owner (rule 6).
+			probe.Hit(probe.BrokerFencedOut)
 			b.fail(err)
 			return
 		}

@@ -29,6 +29,7 @@ var (
 	BrokerSweptGarbage      = define("broker.the sweep deleted garbage")
 	BrokerBootHole          = define("broker.a start found a hole")
 	BrokerPartBroken        = define("broker.a partition could not be opened")
+	BrokerFencedOut         = define("broker.a lost fence ended it at once")
 	BrokerRescued           = define("broker.a dead WAL's records were uploaded from memory")
 	BrokerControllerDied    = define("broker.the controller died under it")
 	BrokerDiedStarting      = define("broker.the WAL died during the start")
