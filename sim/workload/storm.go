@@ -7,9 +7,10 @@ import (
 	"github.com/weirmq/weir/sim"
 )
 
-// stormPuts is how many puts of one key may begin within a second of the node's life: who waits before it tries again,
-// and twice as long each time, begins about five.
-const stormPuts = 10
+// stormPuts is how many puts of one key may begin within a second of the node's life. Who waits before it tries again,
+// and twice as long each time, begins about five; where a call may take a fraction of a second only, the call after it
+// begins anew. Who does not wait begins hundreds.
+const stormPuts = 25
 
 // putting looks out for somebody who repeats a put that fails without waiting.
 func (r *run) putting(c sim.Call) {

@@ -29,7 +29,7 @@ func Draw(seed uint64) Settings {
 	for range more.IntN(3) {
 		s.Crash.Stops = append(s.Crash.Stops, time.Duration(more.Int64N(int64(s.Duration))))
 	}
-	if rng.IntN(5) == 0 {
+	if rng.IntN(4) == 0 {
 		s.Beyond = drawBeyond(rng, s.Duration)
 		s.Crash.Count = max(3, s.Crash.Count) // much happens to a disk while its machine is down
 	}
