@@ -191,7 +191,7 @@ func (s *scan) mayMiss(pos uint64, b []byte) bool {
 
 // unwritten reports whether byte at of x, which alone is wrong, and the rest of its sector may have been torn off.
 func (s *scan) unwritten(x *seen, at int) bool {
-	rest := x.b[at:(at/sector+1)*sector]
+	rest := x.b[at : (at/sector+1)*sector]
 	return blank(rest[1:]) && (rest[0] == 0 || x.f.pos+uint64(at) >= s.ring.capacity)
 }
 

@@ -42,8 +42,8 @@ func Default(memory int64) Config {
 	return Config{
 		NodeID: 1, Listen: "127.0.0.1:9092", AutoCreate: true, GroupInitialDelay: 500 * time.Millisecond, Memory: memory,
 		SlabBytes: 16 << 20, WALCapacity: 1 << 30, MetaBytes: 64 << 20,
-		Collect:   broker.Collect{Every: 5 * time.Second, Grace: 10 * time.Second, Sweep: time.Hour, First: time.Minute},
-		StorePut:  storeCall, StoreCall: storeCall,
+		Collect:  broker.Collect{Every: 5 * time.Second, Grace: 10 * time.Second, Sweep: time.Hour, First: time.Minute},
+		StorePut: storeCall, StoreCall: storeCall,
 		UploadAge: 10 * time.Second, UploadBytes: 64 << 20, ObjectBytes: 256 << 20,
 	}
 }
