@@ -48,6 +48,8 @@ var arrows = map[string]arrow{
 	"broker/group":     {level: 20, may: []string{"host", "internal/invariant"}}, // host.Time only: events carry it
 
 	"controller/lease": {level: 20, may: []string{"host"}}, // host.Time only
+	// What controllers say, for those who serve it and those who call it.
+	"controller/api": {level: 38, may: []string{"rpc", "metadata/metadatapb"}},
 
 	// stream knows nothing of Kafka and nothing of metadata: it asks its Catalog.
 	"stream": {level: 30, may: []string{"host", "objectstore", "wal", "internal/invariant"}},
@@ -59,6 +61,7 @@ var arrows = map[string]arrow{
 	}},
 	"controller": {level: 40, may: []string{
 		"host", "objectstore", "metadata", "metadata/metadatapb", "wal", "internal/invariant",
+		"rpc", "controller/api", "controller/lease",
 	}},
 	"node": {level: 50, below: true},
 
@@ -86,7 +89,7 @@ var libraries = map[string][]string{
 	"github.com/klauspost/compress":       {"broker/batch"},
 	"github.com/pierrec/lz4/v4":           {"broker/batch"},
 	"github.com/minio/minio-go/v7":        {"objectstore/s3store"},
-	"google.golang.org/protobuf":          {"metadata", "metadata/metadatapb"},
+	"google.golang.org/protobuf":          {"metadata", "metadata/metadatapb", "controller", "controller/api"},
 	"go.etcd.io/raft/v3":                  {"controller"},
 	"github.com/twmb/franz-go/pkg/kmsg":   {"broker", "sim/workload", "cmd/weir", "bench", "bench/bare"},
 	"github.com/twmb/franz-go/pkg/kgo":    {"cmd/weir", "bench"},
@@ -109,7 +112,6 @@ var testLibraries = map[string][]string{
 	"github.com/twmb/franz-go/pkg/kgo":  {"broker", "node", "sim/workload", "crashtest"},
 	"github.com/twmb/franz-go/pkg/kadm": {"broker", "node", "sim/workload", "crashtest"},
 	"github.com/twmb/franz-go/pkg/kerr": {"crashtest"},
-	"google.golang.org/protobuf":        {"controller"},
 }
 
 // TestArrows holds the import table against the source.

@@ -55,6 +55,9 @@ func (o *opened) open(sc *host.Scope, h host.Host, cfg *Config, vol host.Volume,
 	if err != nil {
 		return fmt.Errorf("controller: look for %s on volume %s: %w", logName, cfg.Volume, err)
 	}
+	if blank && len(cfg.Join) > 0 && cfg.Cluster.IsZero() {
+		return fmt.Errorf("controller: volume %s is blank, and to join a cluster takes its id", cfg.Volume)
+	}
 	if blank {
 		if err := birth(sc, h, vol, wcfg, cfg.Cluster); err != nil {
 			return fmt.Errorf("controller: make a log on volume %s: %w", cfg.Volume, err)

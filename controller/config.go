@@ -2,12 +2,15 @@ package controller
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
 
+	"github.com/weirmq/weir/controller/lease"
 	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/rpc"
 )
 
 // Transport carries Raft messages to other members.
@@ -33,8 +36,20 @@ type Config struct {
 	SlabBytes int
 	// Transport connects the members; nil for a single one.
 	Transport Transport
-	// Tick is Raft's unit of time, used only with a Transport; 0 = 100 ms. An election timeout is 10.
+	// Tick is Raft's unit of time, used only with peers; 0 = 100 ms. An election timeout is 10 to 20.
 	Tick time.Duration
+	// Pool calls the other members, in the place of a Transport, and Addr is where their pools reach this one,
+	// which serves what Register adds to its server. nil: a member that stays the only one.
+	Pool *rpc.Pool
+	Addr string
+	// Node is the node's id, for people and for hints.
+	Node int32
+	// Join are addresses of members. A blank volume then joins their cluster, which Cluster has to name;
+	// without, a blank volume forms a cluster of its own. A volume with a log is asked nothing, but they serve
+	// to tell the others of a new address.
+	Join []string
+	// Lease is what brokers count on; used only with a Pool.
+	Lease lease.Config
 	// Dead is called once, by the raft task, when the controller dies of anything but Close. It must not
 	// block. nil = nothing is called.
 	Dead func(error)
@@ -67,6 +82,15 @@ func (c *Config) fill() error {
 	}
 	if c.Tick == 0 {
 		c.Tick = 100 * time.Millisecond
+	}
+	if c.Pool != nil && (c.Transport != nil || c.Addr == "") {
+		return errors.New("controller: a pool needs the address of this member, and excludes a transport")
+	}
+	if len(c.Join) > 0 && c.Pool == nil {
+		return errors.New("controller: to join a cluster takes a pool")
+	}
+	if err := c.Lease.Fill(); err != nil {
+		return err
 	}
 	if c.SnapshotBytes < 0 || c.SnapshotBytes > c.LogBytes/2 {
 		return fmt.Errorf("controller: a snapshot every %d bytes in a ring of %d: at most half",

@@ -10,6 +10,8 @@ import (
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 
+	"github.com/weirmq/weir/controller/api"
+	"github.com/weirmq/weir/controller/lease"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
@@ -29,11 +31,17 @@ type Controller struct {
 	closed atomic.Bool
 	term   atomic.Uint64
 	leads  atomic.Bool
+	leader atomic.Uint64 // who leads, 0 if nobody is known to
 
-	mu    host.Mutex // guards the fields below
-	moved host.Cond  // the applied index, or err
-	state *metadata.State
-	err   error // why nothing is applied any more
+	cluster metadata.UUID
+
+	mu      host.Mutex // guards the fields below
+	moved   host.Cond  // the applied index, or err
+	state   *metadata.State
+	err     error             // why nothing is applied any more
+	shown   []api.Member      // who the members are; replaced, never changed
+	heardOf map[uint64]string // where members are that sent something
+	kept    api.Part          // the snapshot that was last asked for
 
 	// The raft task's own.
 	node        *raft.RawNode
@@ -43,6 +51,16 @@ type Controller struct {
 	incarnation uint64
 	seq         uint64
 	pending     map[uint64]*proposal // by seq
+
+	roll        []member          // as of applied
+	confAt      uint64            // where the newest membership came into force
+	replayed    *raftpb.ConfState // that membership, as it was read back
+	goals       []*goal
+	ticks       uint64
+	changeAt    uint64 // the tick at which a change of membership was proposed that has not come back; 0 = none
+	ticking     bool
+	snapshotNow bool
+	session
 }
 
 var _ metadata.Service = (*Controller)(nil)
@@ -53,7 +71,14 @@ type event struct {
 	msg      *raftpb.Message
 	tick     bool
 	report   *report
-	died     error // the log, of this
+
+	read        *read
+	beat        *beat
+	goal        *goal
+	follow      *following
+	transfer    uint64
+	unreachable uint64
+	died        error // the log, of this
 }
 
 type report struct {
@@ -64,27 +89,34 @@ type report struct {
 // proposal is a command on its way through the log. Its entry is incarnation, seq and the command.
 type proposal struct {
 	data   []byte
+	term   uint64 // propose it in this term or not at all; 0 = in any
 	future host.Future[*metadatapb.Result]
 }
 
 // proposalHeader is what stands before the command in an entry: who waits for it.
 const proposalHeader = 16
 
-// Open starts a member: on a blank volume a new cluster of one, else from the log that is there. A single
-// member leads, and the cluster has its id, when Open returns. Its tasks run in sc. Errors name the volume;
+// Open starts a member: on a blank volume a new cluster of one, or with Config.Join a member that waits to be
+// added, else from the log that is there. A single member leads, and the cluster has its id, when Open returns; one
+// of several may know nothing yet. Its tasks run in sc. Errors name the volume;
 // nothing of it was changed if they are ErrInUse or ErrForeign.
 func Open(sc *host.Scope, h host.Host, cfg Config) (*Controller, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	c := &Controller{h: h, cfg: cfg, pending: map[uint64]*proposal{}}
+	c := &Controller{h: h, cfg: cfg, pending: map[uint64]*proposal{}, heardOf: map[uint64]string{}}
+	if cfg.Pool != nil {
+		c.cfg.Transport = &peers{c, sc}
+		c.grants = lease.NewGrants(cfg.Lease)
+	}
 	c.queue.Init(h, queueLength)
 	o, err := openLog(sc, h, &cfg, c.logDied)
 	if err != nil {
 		return nil, err
 	}
-	c.lock, c.member, c.volume = o.lock, memberOf(o.volume), o.volume
+	c.lock, c.member, c.volume, c.cluster = o.lock, memberOf(o.volume), o.volume, o.cluster
 	c.state, c.disk, c.st = o.replay.state, o.disk, o.replay.st
+	c.roll, c.confAt, c.replayed = o.replay.roll, o.replay.confAt, o.replay.conf
 	c.done.Init(h)
 	c.led.Init(h)
 	c.mu.Init(h)
@@ -102,6 +134,10 @@ func (c *Controller) logDied(err error) { c.queue.TryPush(event{died: err}) }
 func (c *Controller) start(sc *host.Scope, o *opened) error {
 	if o.replay.blank {
 		c.st.conf = &raftpb.ConfState{Voters: []uint64{c.member}}
+		if len(c.cfg.Join) > 0 {
+			c.st.conf = &raftpb.ConfState{} // the leader's snapshot tells
+		}
+		c.replayed = c.st.conf
 		if err := c.disk.saveConf(sc, 0, c.st.conf); err != nil {
 			return fmt.Errorf("controller: record the membership on volume %s: %w", c.cfg.Volume, err)
 		}
@@ -111,20 +147,26 @@ func (c *Controller) start(sc *host.Scope, o *opened) error {
 	c.incarnation = binary.LittleEndian.Uint64(incarnation[:])
 	c.applied = c.st.base
 	c.st.capture = c.capture
+	c.shown = membersOf(c.roll, c.st.conf)
 	node, err := raft.NewRawNode(&raft.Config{
 		ID: c.member, ElectionTick: electionTicks, HeartbeatTick: heartbeatTicks,
 		Storage: c.st, Applied: c.applied,
 		MaxSizePerMsg: 1 << 20, MaxUncommittedEntriesSize: maxUncommitted, MaxInflightMsgs: 256,
-		CheckQuorum: true, PreVote: true, ReadOnlyOption: raft.ReadOnlySafe, DisableProposalForwarding: true,
+		CheckQuorum: true, PreVote: true, StepDownOnRemoval: true,
+		ReadOnlyOption: raft.ReadOnlySafe, DisableProposalForwarding: true,
 		Logger: raftLogger{c.h.Log()},
 	})
 	if err != nil {
 		return fmt.Errorf("controller: start raft: %w", err)
 	}
 	c.node = node
+	alone := c.aloneIn(c.replayed)
+	c.wake(sc)
 	c.h.Go(sc, "controller.raft", c.run)
-	if !c.alone() {
-		c.h.Go(sc, "controller.tick", c.tick)
+	if c.cfg.Pool != nil {
+		c.h.Go(sc, "controller.join", c.join)
+	}
+	if !alone {
 		return nil
 	}
 	if _, err := c.led.Wait(sc, 0); err != nil {
@@ -156,10 +198,11 @@ func (c *Controller) found(sc *host.Scope, cluster metadata.UUID) error {
 }
 
 // alone reports whether this member is the only one.
-func (c *Controller) alone() bool {
-	v := c.st.conf.GetVoters()
-	return len(v) == 1 && v[0] == c.member && len(c.st.conf.GetLearners()) == 0 &&
-		len(c.st.conf.GetVotersOutgoing()) == 0
+func (c *Controller) alone() bool { return c.aloneIn(c.st.conf) }
+
+func (c *Controller) aloneIn(conf *raftpb.ConfState) bool {
+	v := conf.GetVoters()
+	return len(v) == 1 && v[0] == c.member && len(conf.GetLearners()) == 0 && len(conf.GetVotersOutgoing()) == 0
 }
 
 // abandon ends a member that could not be started.
@@ -175,26 +218,7 @@ func (c *Controller) abandon(sc *host.Scope) {
 // Propose implements metadata.Service. A command marked ° whose term is 0 gets the term as of this call.
 // Errors: ErrNotLeader, ErrTooLarge, ErrClosed and ErrDead before anything was proposed, else ErrUnknown.
 func (c *Controller) Propose(sc *host.Scope, cmd *metadatapb.Command) (*metadatapb.Result, error) {
-	if cmd.WallMs == 0 {
-		cmd.WallMs = c.h.Wall().UnixMilli()
-	}
-	if cmd.Term == 0 && metadata.Decided(cmd) {
-		cmd.Term = c.term.Load()
-	}
-	body := metadata.EncodeCommand(cmd)
-	if limit := c.disk.maxEntry() - proposalHeader; len(body) > limit {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(body), limit)
-	}
-	p := &proposal{data: append(make([]byte, proposalHeader, proposalHeader+len(body)), body...)}
-	p.future.Init(c.h)
-	if err := c.queue.Push(sc, event{proposal: p}); err != nil {
-		return nil, c.gone(err)
-	}
-	r, err := p.future.Wait(sc, 0)
-	if err != nil && !ours(err) { // the scope ended first
-		err = fmt.Errorf("%w: %w", ErrUnknown, err)
-	}
-	return r, err
+	return c.proposeIn(sc, cmd, 0)
 }
 
 func ours(err error) bool {

@@ -158,6 +158,12 @@ func (d *disklog) saveSnapshot(sc *host.Scope, st *storage, s chunk) error {
 	}
 	size := min(chunkBytes, d.log.MaxEntry()-1024)
 	var drafts []*draft
+	if len(s.roll) > 0 {
+		d.states++
+		drafts = append(drafts, &draft{
+			stream: streamState, base: d.states, count: 1, payload: encodeRoll(s.index, s.roll),
+		})
+	}
 	for first := true; first || len(data) > 0; first = false {
 		n := min(size, len(data))
 		s.data, data = data[:n], data[n:]
@@ -170,7 +176,7 @@ func (d *disklog) saveSnapshot(sc *host.Scope, st *storage, s chunk) error {
 	if err := d.write(sc, drafts); err != nil {
 		return err
 	}
-	if len(drafts) > 2 {
+	if s.total > uint64(size) {
 		probe.Hit(probe.ControllerSnapshotInParts)
 	}
 	d.snapAt, d.snapBytes = drafts[0].place, int64(s.total)

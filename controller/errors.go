@@ -8,6 +8,8 @@ var (
 	ErrUnknown = errors.New("controller: outcome unknown")
 	// ErrNotLeader is returned by Propose when this member does not lead: the command was not proposed.
 	ErrNotLeader = errors.New("controller: not the leader")
+	// ErrMembership is returned by Join, Leave and Transfer for a change that makes no sense.
+	ErrMembership = errors.New("controller: no such change of membership")
 	// ErrTooLarge is returned by Propose for a command that one log record cannot carry; split it.
 	ErrTooLarge = errors.New("controller: command is too large")
 	// ErrClosed is returned after Close.

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 
+	"github.com/weirmq/weir/controller/api"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/internal/probe"
@@ -29,10 +30,8 @@ func (c *Controller) run(sc *host.Scope) {
 
 // loop turns until the queue is closed and empty, or something fails.
 func (c *Controller) loop(sc *host.Scope) error {
-	if c.alone() {
-		if err := c.node.Campaign(); err != nil {
-			return fmt.Errorf("campaign: %w", err)
-		}
+	if err := c.first(sc); err != nil {
+		return err
 	}
 	var events []event
 	for {
@@ -49,6 +48,7 @@ func (c *Controller) loop(sc *host.Scope) error {
 			died = errors.Join(died, e.died)
 		}
 		clear(events)
+		c.begin()
 		if died != nil {
 			probe.Hit(probe.ControllerLogDied)
 			return fmt.Errorf("keep the raft log: %w", died)
@@ -56,11 +56,31 @@ func (c *Controller) loop(sc *host.Scope) error {
 	}
 }
 
+// first makes a single member lead. A membership that changed behind the snapshot is not in force before its
+// entries are applied.
+func (c *Controller) first(sc *host.Scope) error {
+	if c.confAt > c.applied {
+		probe.Hit(probe.ControllerConfBehind)
+		if err := c.turn(sc); err != nil {
+			return err
+		}
+	}
+	if !c.alone() {
+		return nil
+	}
+	if err := c.node.Campaign(); err != nil {
+		return fmt.Errorf("campaign: %w", err)
+	}
+	return nil
+}
+
 // handle gives one event to Raft. Nothing of it is durable yet.
 func (c *Controller) handle(e event) {
 	switch {
 	case e.proposal != nil:
-		c.propose(e.proposal)
+		if err := c.propose(e.proposal); err != nil {
+			e.proposal.future.Complete(nil, err)
+		}
 	case e.msg != nil:
 		if err := c.node.Step(e.msg); err != nil {
 			c.h.Log().Debug("raft message dropped", "from", e.msg.GetFrom(), "error", err.Error())
@@ -72,20 +92,40 @@ func (c *Controller) handle(e event) {
 			c.node.ReportUnreachable(e.report.member)
 		}
 		c.node.ReportSnapshot(e.report.member, status)
+	case e.unreachable != 0:
+		c.node.ReportUnreachable(e.unreachable)
+	case e.read != nil:
+		c.ask(e.read)
+	case e.beat != nil:
+		c.heard(e.beat)
+	case e.goal != nil:
+		c.aim(e.goal)
+	case e.follow != nil:
+		c.entries(e.follow)
+	case e.transfer != 0:
+		if c.leads.Load() {
+			c.node.TransferLeader(e.transfer)
+		}
 	case e.tick:
+		c.ticks++
 		c.node.Tick()
+		c.due()
+		c.drive()
 	}
 }
 
-func (c *Controller) propose(p *proposal) {
+func (c *Controller) propose(p *proposal) error {
+	if term := c.node.BasicStatus().GetTerm(); p.term != 0 && p.term != term {
+		return fmt.Errorf("%w: of term %d, this is term %d", ErrNotLeader, p.term, term)
+	}
 	c.seq++
 	binary.LittleEndian.PutUint64(p.data, c.incarnation)
 	binary.LittleEndian.PutUint64(p.data[8:], c.seq)
 	if err := c.node.Propose(p.data); err != nil {
-		p.future.Complete(nil, fmt.Errorf("%w: %w", ErrNotLeader, err))
-		return
+		return fmt.Errorf("%w: %w", ErrNotLeader, err)
 	}
 	c.pending[c.seq] = p
+	return nil
 }
 
 // turn does what Raft asks for until it asks for nothing, in the order it asks for: durable, then sent, then
@@ -94,7 +134,7 @@ func (c *Controller) turn(sc *host.Scope) error {
 	for c.node.HasReady() {
 		rd := c.node.Ready()
 		if rd.Snapshot != nil && !raft.IsEmptySnap(rd.Snapshot) {
-			if err := c.install(sc, rd.Snapshot); err != nil {
+			if err := c.install(sc, rd.Snapshot, rd.HardState); err != nil {
 				return err
 			}
 		}
@@ -109,19 +149,31 @@ func (c *Controller) turn(sc *host.Scope) error {
 		if len(rd.Messages) > 0 && c.cfg.Transport != nil {
 			c.cfg.Transport.Send(rd.Messages)
 		}
-		if err := c.apply(rd.CommittedEntries); err != nil {
+		if err := c.apply(sc, rd.CommittedEntries); err != nil {
 			return err
 		}
+		c.rounded(rd.ReadStates)
 		c.node.Advance(rd)
 		c.observe()
+		c.caughtUp()
 	}
-	if !c.disk.due() || c.applied == c.st.base {
+	if !c.disk.due() && !c.snapshotNow || c.applied == c.st.base {
 		return nil
 	}
+	c.snapshotNow = false
 	s := c.capture()
+	return c.saveSnapshot(sc, s)
+}
+
+// saveSnapshot keeps a snapshot, this member's own or the leader's.
+func (c *Controller) saveSnapshot(sc *host.Scope, s *raftpb.Snapshot) error {
+	roll, state, err := splitSnapshot(s.GetData())
+	if err != nil {
+		return err
+	}
 	m := s.GetMetadata()
 	return c.disk.saveSnapshot(sc, c.st, chunk{
-		index: m.GetIndex(), term: m.GetTerm(), conf: m.GetConfState(), data: s.GetData(),
+		index: m.GetIndex(), term: m.GetTerm(), conf: m.GetConfState(), data: state, roll: roll,
 	})
 }
 
@@ -133,14 +185,17 @@ func (c *Controller) observe() {
 	if !leads || status.GetTerm() != c.term.Load() {
 		c.leads.Store(false)
 		c.fail(fmt.Errorf("%w: leadership of term %d was lost", ErrUnknown, c.term.Load()))
+		c.deposed()
 	}
 	c.term.Store(status.GetTerm())
+	c.leader.Store(status.Lead)
 	if leads && !c.leads.Load() {
 		c.mu.Lock()
 		_, term := c.state.Index()
 		c.mu.Unlock()
 		if term == status.GetTerm() {
 			c.leads.Store(true)
+			c.lead()
 			c.led.Complete(struct{}{}, nil)
 		}
 	}
@@ -166,15 +221,32 @@ type answer struct {
 }
 
 // apply applies committed entries and answers their proposers.
-func (c *Controller) apply(entries []*raftpb.Entry) error {
-	if len(entries) == 0 {
-		return nil
+func (c *Controller) apply(sc *host.Scope, entries []*raftpb.Entry) error {
+	for len(entries) > 0 {
+		n := 0
+		for n < len(entries) && entries[n].GetType() == raftpb.EntryNormal {
+			n++
+		}
+		if n == 0 {
+			if err := c.applyChange(sc, entries[0]); err != nil {
+				return err
+			}
+			entries = entries[1:]
+			continue
+		}
+		answers, err := c.applyAll(entries[:n])
+		if err == nil {
+			c.lives()
+		}
+		for _, a := range answers {
+			a.p.future.Complete(a.r, nil)
+		}
+		if err != nil {
+			return err
+		}
+		entries = entries[n:]
 	}
-	answers, err := c.applyAll(entries)
-	for _, a := range answers {
-		a.p.future.Complete(a.r, nil)
-	}
-	return err
+	return nil
 }
 
 func (c *Controller) applyAll(entries []*raftpb.Entry) (answers []answer, err error) {
@@ -184,9 +256,6 @@ func (c *Controller) applyAll(entries []*raftpb.Entry) (answers []answer, err er
 	for _, e := range entries {
 		invariant.Check(e.GetIndex() == c.applied+1, invariant.ApplyOrder,
 			"raft commits entry %d after %d", e.GetIndex(), c.applied)
-		if e.GetType() != raftpb.EntryNormal {
-			return answers, fmt.Errorf("%w: entry %d changes the membership", ErrNewer, e.GetIndex())
-		}
 		if len(e.GetData()) == 0 {
 			c.state.Skip(e.GetIndex(), e.GetTerm())
 			c.applied = e.GetIndex()
@@ -228,28 +297,35 @@ func (c *Controller) capture() *raftpb.Snapshot {
 	defer c.mu.Unlock()
 	index, term := c.state.Index()
 	return &raftpb.Snapshot{
-		Data:     c.state.Snapshot(),
+		Data:     joinSnapshot(c.roll, c.state.Snapshot()),
 		Metadata: &raftpb.SnapshotMetadata{ConfState: c.st.conf, Index: &index, Term: &term},
 	}
 }
 
 // install replaces everything by a snapshot from the leader.
-func (c *Controller) install(sc *host.Scope, s *raftpb.Snapshot) error {
-	state, err := metadata.Restore(s.GetData())
+func (c *Controller) install(sc *host.Scope, s *raftpb.Snapshot, hard *raftpb.HardState) error {
+	roll, data, err := splitSnapshot(s.GetData())
+	if err != nil {
+		return fmt.Errorf("install the leader's snapshot: %w", err)
+	}
+	state, err := metadata.Restore(data)
 	if err != nil {
 		return fmt.Errorf("install the leader's snapshot: %w", err)
 	}
 	m := s.GetMetadata()
 	c.st.reset(m.GetIndex(), m.GetTerm(), m.GetConfState())
-	err = c.disk.saveSnapshot(sc, c.st, chunk{
-		index: m.GetIndex(), term: m.GetTerm(), conf: m.GetConfState(), data: s.GetData(),
-	})
-	if err != nil {
+	if hard != nil { // it goes behind the snapshot: the term of the log is never above it
+		c.disk.hard = hardState{hard.GetTerm(), hard.GetVote(), hard.GetCommit()}
+	}
+	if err := c.saveSnapshot(sc, s); err != nil {
 		return err
 	}
+	probe.Hit(probe.ControllerInstalled)
+	c.roll, c.confAt, c.changeAt = roll, max(c.confAt, m.GetIndex()), 0
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state, c.applied = state, m.GetIndex()
+	c.shown = membersOf(roll, m.GetConfState())
 	c.moved.Broadcast()
 	return nil
 }
@@ -264,6 +340,22 @@ func (c *Controller) tick(sc *host.Scope) {
 	}
 }
 
+// fail answers the event of somebody who waits.
+func (e *event) fail(err error) {
+	switch {
+	case e.proposal != nil:
+		e.proposal.future.Complete(nil, err)
+	case e.read != nil:
+		e.read.future.Complete(api.ReadAnswer{}, err)
+	case e.beat != nil:
+		e.beat.future.Complete(0, err)
+	case e.goal != nil:
+		e.goal.future.Complete(struct{}{}, err)
+	case e.follow != nil:
+		e.follow.future.Complete(nil, err)
+	}
+}
+
 // end tells everybody that nothing is applied any more, and why.
 func (c *Controller) end(sc *host.Scope, err error) {
 	c.leads.Store(false)
@@ -272,13 +364,12 @@ func (c *Controller) end(sc *host.Scope, err error) {
 	c.moved.Broadcast()
 	c.mu.Unlock()
 	c.fail(fmt.Errorf("%w: %w", ErrUnknown, err))
+	c.deposed()
 	c.queue.Close()
 	for {
 		events, e := c.queue.Drain(sc, nil)
 		for _, x := range events {
-			if x.proposal != nil {
-				x.proposal.future.Complete(nil, err)
-			}
+			x.fail(err)
 		}
 		if e != nil {
 			break

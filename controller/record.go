@@ -23,6 +23,7 @@ const (
 	recordBatch recordKind = 1 // hard state and zero or more entries
 	recordConf  recordKind = 2 // membership as of an applied index
 	recordChunk recordKind = 3 // a part of a snapshot
+	recordRoll  recordKind = 4 // who the members are, as of the snapshot that follows
 )
 
 // Sizes in bytes.
@@ -41,7 +42,8 @@ type batch struct {
 
 // chunk is a part of a snapshot and, being small, its whole description.
 type chunk struct {
-	index, term uint64 // of the last entry the snapshot includes
+	roll        []member // as of index; in a record of its own, before the first chunk, if there is any
+	index, term uint64   // of the last entry the snapshot includes
 	conf        *raftpb.ConfState
 	total       uint64 // bytes of the snapshot
 	offset      uint64 // of data in it
@@ -85,6 +87,10 @@ func encodeChunk(c *chunk) []byte {
 	}
 	p = appendConf(p, c.conf)
 	return append(p, c.data...)
+}
+
+func encodeRoll(index uint64, list []member) []byte {
+	return appendRoll(binary.LittleEndian.AppendUint64(header(recordRoll, 128), index), list)
 }
 
 func appendConf(p []byte, c *raftpb.ConfState) []byte {
@@ -162,8 +168,9 @@ func (r *reader) conf() *raftpb.ConfState {
 	return c
 }
 
-// record is a decoded record; one of the pointers is set, or conf with applied.
+// record is a decoded record; one of the pointers is set, or conf or roll with applied.
 type record struct {
+	roll    []member
 	batch   *batch
 	chunk   *chunk
 	conf    *raftpb.ConfState
@@ -187,6 +194,10 @@ func decodeRecord(p []byte) (record, error) {
 		out.applied = r.u64()
 		out.conf = r.conf()
 		r.bad = r.bad || len(r.p) > 0
+	case kind == recordRoll:
+		out.applied = r.u64()
+		out.roll = r.roll()
+		r.bad = r.bad || len(r.p) > 0 || len(out.roll) == 0
 	case kind == recordChunk:
 		c := &chunk{index: r.u64(), term: r.u64(), total: r.u64(), offset: r.u64(), conf: r.conf()}
 		c.data = r.take(uint64(len(r.p)))

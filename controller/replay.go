@@ -17,6 +17,11 @@ type replay struct {
 	st    *storage
 	state *metadata.State
 	blank bool // born, and nothing was written yet
+	roll  []member
+	// conf is the newest membership that was in force, as of index confAt. Raft starts with the one as of the
+	// snapshot (st.conf) and comes to this one as it applies the entries up to confAt.
+	conf   *raftpb.ConfState
+	confAt uint64
 
 	disk *disklog
 	hard hardState
@@ -24,6 +29,9 @@ type replay struct {
 	at   wal.Position // where its first chunk lies
 	snap *chunk       // the newest whole snapshot
 	seen bool         // a record of any kind was read
+
+	born   *raftpb.ConfState // as of index 0
+	rollOf record            // the newest roll
 }
 
 // readBack reads the log's records in order. It writes nothing.
@@ -61,7 +69,17 @@ func (r *replay) take(x record, f wal.Found) error {
 	case x.chunk != nil:
 		return r.takeChunk(x.chunk, f.Frame)
 	}
-	r.st.conf = x.conf
+	if x.roll != nil {
+		r.rollOf = x
+		return nil
+	}
+	if x.applied < r.confAt {
+		return fmt.Errorf("membership as of %d after that of %d: %w", x.applied, r.confAt, ErrDamaged)
+	}
+	r.conf, r.confAt = x.conf, x.applied
+	if x.applied == 0 {
+		r.born = x.conf
+	}
 	return nil
 }
 
@@ -102,9 +120,20 @@ func (r *replay) takeChunk(c *chunk, at wal.Position) error {
 		probe.Hit(probe.ControllerSnapshotAgain)
 	}
 	r.snap, r.part = p, nil
+	if r.rollOf.applied == p.index {
+		p.roll = r.rollOf.roll
+	}
+	if p.index >= r.confAt {
+		r.conf, r.confAt = p.conf, p.index
+	}
 	r.st.conf = p.conf
 	r.disk.snapAt, r.disk.snapBytes = r.at, int64(p.total)
-	if p.index > r.st.last() {
+	other := false // the log before it was given up for it
+	if p.index > r.st.base && p.index <= r.st.last() {
+		term, err := r.st.Term(p.index)
+		other = err == nil && term != p.term
+	}
+	if p.index > r.st.last() || other {
 		r.st.reset(p.index, p.term, p.conf)
 		return nil
 	}
@@ -133,17 +162,23 @@ func (r *replay) finish() error {
 		if index, _ := s.Index(); index != r.snap.index {
 			return fmt.Errorf("snapshot %d holds the state of %d: %w", r.snap.index, index, ErrDamaged)
 		}
-		r.state = s
+		r.state, r.roll = s, r.snap.roll
 		if len(r.st.entries) == 0 {
 			probe.Hit(probe.ControllerSnapshotAlone)
 		}
 	} else if r.st.base > 0 {
 		return fmt.Errorf("the log begins at %d and there is no snapshot: %w", r.st.base+1, ErrDamaged)
+	} else {
+		r.st.conf = r.born
 	}
 	if r.seen && r.st.conf == nil {
 		return fmt.Errorf("no membership: %w", ErrDamaged)
 	}
-	commit := min(max(r.hard.commit, r.st.base), r.st.last())
+	if r.confAt > r.st.last() {
+		return fmt.Errorf("membership as of %d, the log ends at %d: %w", r.confAt, r.st.last(), ErrDamaged)
+	}
+	// A membership is in force once its entry is committed, so that entry is, whatever the last hard state says.
+	commit := min(max(r.hard.commit, r.st.base, r.confAt), r.st.last())
 	r.disk.hard = hardState{r.hard.term, r.hard.vote, commit}
 	hard := r.disk.hard
 	r.st.hard = &raftpb.HardState{Term: &hard.term, Vote: &hard.vote, Commit: &hard.commit}

@@ -1,0 +1,235 @@
+package api
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/weirmq/weir/metadata/metadatapb"
+)
+
+// Member is a controller.
+type Member struct {
+	ID    uint64 // its Raft id, drawn from its disk
+	Node  int32
+	Addr  string // of its rpc server
+	Voter bool   // no learner; ignored in a Join
+}
+
+func (w *writer) member(m Member) {
+	w.u64(m.ID)
+	w.u32(uint32(m.Node))
+	w.flag(m.Voter)
+	w.bytes([]byte(m.Addr))
+}
+
+func (r *reader) member() Member {
+	m := Member{ID: r.u64(), Node: int32(r.u32()), Voter: r.flag()}
+	m.Addr = string(r.bytes())
+	return m
+}
+
+// Encode returns the bytes of a Join.
+func (m Member) Encode() []byte {
+	var w writer
+	w.member(m)
+	return w
+}
+
+// DecodeMember reads a Join.
+func DecodeMember(p []byte) (Member, error) {
+	r := &reader{p: p}
+	return r.member(), r.end("member")
+}
+
+// EncodeID returns the bytes of a Leave or Transfer.
+func EncodeID(id uint64) []byte {
+	var w writer
+	w.u64(id)
+	return w
+}
+
+// DecodeID reads a Leave or Transfer.
+func DecodeID(p []byte) (uint64, error) {
+	r := &reader{p: p}
+	return r.u64(), r.end("member id")
+}
+
+// Encode returns the bytes of a hint.
+func (h Hint) Encode() []byte {
+	var w writer
+	w.u64(h.Term)
+	w.u64(h.Member)
+	w.u32(uint32(h.Node))
+	w.bytes([]byte(h.Addr))
+	return w
+}
+
+// DecodeHint reads a hint.
+func DecodeHint(p []byte) (Hint, error) {
+	r := &reader{p: p}
+	h := Hint{Term: r.u64(), Member: r.u64(), Node: int32(r.u32())}
+	h.Addr = string(r.bytes())
+	return h, r.end("hint")
+}
+
+// ProposeRequest asks for a command to be applied.
+type ProposeRequest struct {
+	Term    uint64 // propose it in this term or not at all; 0 = in any
+	Command []byte // metadata.EncodeCommand
+}
+
+// Encode returns its bytes.
+func (q ProposeRequest) Encode() []byte {
+	var w writer
+	w.u64(q.Term)
+	w.bytes(q.Command)
+	return w
+}
+
+// DecodePropose reads a ProposeRequest. The command aliases p.
+func DecodePropose(p []byte) (ProposeRequest, error) {
+	r := &reader{p: p}
+	q := ProposeRequest{Term: r.u64(), Command: r.bytes()}
+	return q, r.end("proposal")
+}
+
+// EncodeResult returns the bytes of a Propose's answer.
+func EncodeResult(r *metadatapb.Result) ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(r)
+}
+
+// DecodeResult reads a Propose's answer.
+func DecodeResult(p []byte) (*metadatapb.Result, error) {
+	r := &metadatapb.Result{}
+	if err := proto.Unmarshal(p, r); err != nil {
+		return nil, ErrMalformed
+	}
+	return r, nil
+}
+
+// ReadAnswer is the applied index that a linearizable read has to wait for.
+type ReadAnswer struct{ Index, Term uint64 }
+
+// Encode returns its bytes.
+func (a ReadAnswer) Encode() []byte {
+	var w writer
+	w.u64(a.Index)
+	w.u64(a.Term)
+	return w
+}
+
+// DecodeRead reads a ReadAnswer.
+func DecodeRead(p []byte) (ReadAnswer, error) {
+	r := &reader{p: p}
+	a := ReadAnswer{Index: r.u64(), Term: r.u64()}
+	return a, r.end("read index")
+}
+
+// WALEnd is how far a WAL is durable.
+type WALEnd struct {
+	WAL      [16]byte
+	Position uint64
+}
+
+// HeartbeatRequest asks for a lease.
+type HeartbeatRequest struct {
+	Broker  int32
+	Epoch   int64
+	Number  uint64 // lease.Holder.Send
+	Load    uint64 // bytes a second in and out
+	Applied uint64 // index of the broker's metadata
+	SyncAge time.Duration
+	WALs    []WALEnd
+}
+
+// Encode returns its bytes.
+func (q HeartbeatRequest) Encode() []byte {
+	var w writer
+	w.u32(uint32(q.Broker))
+	for _, v := range []uint64{uint64(q.Epoch), q.Number, q.Load, q.Applied, uint64(q.SyncAge)} {
+		w.u64(v)
+	}
+	w.u32(uint32(len(q.WALs)))
+	for _, e := range q.WALs {
+		w = append(w, e.WAL[:]...)
+		w.u64(e.Position)
+	}
+	return w
+}
+
+// DecodeHeartbeat reads a HeartbeatRequest.
+func DecodeHeartbeat(p []byte) (HeartbeatRequest, error) {
+	r := &reader{p: p}
+	q := HeartbeatRequest{
+		Broker: int32(r.u32()), Epoch: int64(r.u64()), Number: r.u64(), Load: r.u64(), Applied: r.u64(),
+		SyncAge: time.Duration(r.u64()),
+	}
+	for n := r.count(24); n > 0; n-- {
+		var e WALEnd
+		copy(e.WAL[:], r.take(16))
+		e.Position = r.u64()
+		q.WALs = append(q.WALs, e)
+	}
+	return q, r.end("heartbeat")
+}
+
+// HeartbeatAnswer is a grant if Why is 0, else a refusal: a lease.Why.
+type HeartbeatAnswer struct {
+	Number uint64
+	Why    uint8
+}
+
+// Encode returns its bytes.
+func (a HeartbeatAnswer) Encode() []byte {
+	var w writer
+	w.u64(a.Number)
+	w.u8(a.Why)
+	return w
+}
+
+// DecodeGrant reads a HeartbeatAnswer.
+func DecodeGrant(p []byte) (HeartbeatAnswer, error) {
+	r := &reader{p: p}
+	a := HeartbeatAnswer{Number: r.u64(), Why: r.u8()}
+	return a, r.end("grant")
+}
+
+// StatusAnswer is what one member knows.
+type StatusAnswer struct {
+	Cluster [16]byte
+	Self    Member
+	Applied uint64
+	Leads   bool     // it leads, and has applied the first entry of its term
+	Leader  Hint     // with the member's term
+	Members []Member // as of Applied, by id
+}
+
+// Encode returns its bytes.
+func (a StatusAnswer) Encode() []byte {
+	w := writer(a.Cluster[:])
+	w.member(a.Self)
+	w.u64(a.Applied)
+	w.flag(a.Leads)
+	w.bytes(a.Leader.Encode())
+	w.u32(uint32(len(a.Members)))
+	for _, m := range a.Members {
+		w.member(m)
+	}
+	return w
+}
+
+// DecodeStatus reads a StatusAnswer.
+func DecodeStatus(p []byte) (StatusAnswer, error) {
+	r := &reader{p: p}
+	var a StatusAnswer
+	copy(a.Cluster[:], r.take(16))
+	a.Self, a.Applied, a.Leads = r.member(), r.u64(), r.flag()
+	hint, err := DecodeHint(r.bytes())
+	r.bad = r.bad || err != nil
+	a.Leader = hint
+	for n := r.count(17); n > 0 && !r.bad; n-- {
+		a.Members = append(a.Members, r.member())
+	}
+	return a, r.end("status")
+}

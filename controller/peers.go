@@ -1,0 +1,115 @@
+package controller
+
+import (
+	"encoding/binary"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/weirmq/weir/controller/api"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
+	"github.com/weirmq/weir/rpc"
+)
+
+const (
+	// urgentMax is the largest Raft message that goes with what is urgent.
+	urgentMax = 256 << 10
+	// snapshotWait is how long a snapshot may take to a member.
+	snapshotWait = time.Minute
+)
+
+// peers carries Raft messages over rpc. A message is a version byte, the sender's address (a length of 2 bytes
+// before it), and Raft's own bytes: a member that joins learns from it where to send its answers.
+type peers struct {
+	c  *Controller
+	sc *host.Scope // its tasks run in it
+}
+
+// Send implements Transport. What cannot be sent at once is dropped.
+func (p *peers) Send(msgs []*raftpb.Message) {
+	for _, m := range msgs {
+		p.send(m)
+	}
+}
+
+func (p *peers) send(m *raftpb.Message) {
+	c, to := p.c, m.GetTo()
+	addr := c.addrOf(to)
+	snapshot := m.GetType() == raftpb.MsgSnap
+	b, err := encodeMessage(c.cfg.Addr, m)
+	if snapshot && (err != nil || addr == "" || len(b) > rpc.Bulk.PayloadMax()) {
+		c.h.Log().Error("a snapshot cannot be sent", "member", to, "address", addr, "bytes", len(b))
+		c.Report(to, false)
+		return
+	}
+	if err != nil || addr == "" {
+		probe.Hit(probe.ControllerNoAddress)
+		return
+	}
+	if snapshot {
+		c.h.Go(p.sc, "controller.snapshot", func(sc *host.Scope) {
+			_, err := c.cfg.Pool.Call(sc, addr, api.Snapshot, b, snapshotWait)
+			if err != nil {
+				probe.Hit(probe.ControllerSnapshotLost)
+			}
+			c.Report(to, err == nil)
+		})
+		return
+	}
+	method := api.Raft
+	if len(b) > urgentMax {
+		method = api.Append
+	}
+	if !c.cfg.Pool.Send(addr, method, b) {
+		c.queue.TryPush(event{unreachable: to})
+	}
+}
+
+// LinkDown tells a member that what was sent to an address may be lost: what rpc.PoolConfig.Down tells.
+func (c *Controller) LinkDown(addr string) {
+	for _, m := range c.Members() {
+		if m.Addr == addr {
+			c.queue.TryPush(event{unreachable: m.ID})
+		}
+	}
+}
+
+// addrOf returns where a member is, "" if nobody said.
+func (c *Controller) addrOf(id uint64) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.shown {
+		if m.ID == id && m.Addr != "" {
+			return m.Addr
+		}
+	}
+	return c.heardOf[id]
+}
+
+func encodeMessage(addr string, m *raftpb.Message) ([]byte, error) {
+	b := binary.LittleEndian.AppendUint16([]byte{recordVersion}, uint16(len(addr)))
+	return proto.MarshalOptions{}.MarshalAppend(append(b, addr...), m)
+}
+
+// take takes a message from another member. It reports whether it was for this one.
+func (c *Controller) take(p []byte) bool {
+	r := &reader{p: p}
+	version := r.u8()
+	addr := string(r.take(uint64(r.u16())))
+	m := &raftpb.Message{}
+	if r.bad || version != recordVersion || proto.Unmarshal(r.p, m) != nil {
+		return false
+	}
+	if m.GetTo() != c.member { // another disk was at this address
+		probe.Hit(probe.ControllerNotForMe)
+		return false
+	}
+	c.mu.Lock()
+	if len(c.heardOf) < 64 || c.heardOf[m.GetFrom()] != "" {
+		c.heardOf[m.GetFrom()] = addr
+	}
+	c.mu.Unlock()
+	return c.queue.TryPush(event{msg: m})
+}
