@@ -33,9 +33,9 @@ func (s *State) Skip(index, term uint64) {
 }
 
 func (s *State) judge(cmd *metadatapb.Command) *metadatapb.Result {
-	if cmd.GetFormat() == 0 || cmd.GetFormat() > FormatVersion {
+	if cmd.GetFormat() == 0 || cmd.GetFormat() > FormatNewest {
 		return refuse(metadatapb.Refusal_REFUSAL_INVALID, "command format %d, this program knows 1 to %d",
-			cmd.GetFormat(), FormatVersion)
+			cmd.GetFormat(), FormatNewest)
 	}
 	if init := cmd.GetInitCluster(); init != nil {
 		return s.initCluster(init)
@@ -110,6 +110,12 @@ func (s *State) dispatch(cmd *metadatapb.Command) *metadatapb.Result {
 		return s.markDeleting(b.MarkDeleting)
 	case *metadatapb.Command_DeleteTopic:
 		return s.deleteTopic(b.DeleteTopic, ms)
+	case *metadatapb.Command_BeginMove:
+		return s.beginMove(b.BeginMove)
+	case *metadatapb.Command_Drain:
+		return s.drain(b.Drain)
+	case *metadatapb.Command_Deregister:
+		return s.deregister(b.Deregister)
 	}
 	return invalid("the command has no body that this program knows")
 }

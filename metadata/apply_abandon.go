@@ -25,9 +25,11 @@ func (s *State) abandonWal(c *metadatapb.AbandonWal) *metadatapb.Result {
 			}
 		}
 	}
+	holder := w.holder
 	w.held, w.holder, w.holderEpoch, w.resumed, w.lost = false, 0, 0, false, true
 	w.state = metadatapb.WalState_WAL_STATE_RECOVERING
 	s.retire(w)
+	s.redirect(holder)
 	return w.answer()
 }
 

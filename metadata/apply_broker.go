@@ -1,8 +1,11 @@
 package metadata
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
@@ -10,11 +13,20 @@ import (
 // maxProducerIDs bounds one block of producer ids.
 const maxProducerIDs = 1_000_000
 
+// Bounds of what a broker says of its place, in bytes: a DNS name has 253.
+const (
+	maxRack    = 255
+	maxAddress = 255 + 6
+)
+
 func (s *State) register(c *metadatapb.Register) *metadatapb.Result {
 	nonce, ok1 := uuidOf(c.GetNonce())
 	disk, ok2 := uuidOf(c.GetDisk())
 	if !ok1 || !ok2 || c.GetBroker() < 0 {
 		return invalid("Register needs a broker id ≥ 0, a nonce and a disk of 16 bytes each")
+	}
+	if why := badPlace(c); why != "" {
+		return invalid("%s", why)
 	}
 	b := s.brokers[c.GetBroker()]
 	if b != nil && b.nonce == nonce {
@@ -37,12 +49,34 @@ func (s *State) register(c *metadatapb.Register) *metadatapb.Result {
 	s.nextBrokerEpoch++
 	b.nonce, b.disk, b.endpoints, b.low, b.spent = nonce, disk, nil, 0, nil
 	b.producerNonce, b.producerFirst, b.producerCount = UUID{}, 0, 0
+	b.rack, b.address, b.draining, b.deregistered = c.GetRack(), c.GetAddress(), false, false
 	if c.GetProof() {
 		for _, w := range free {
 			s.resume(w, b)
 		}
 	}
 	return s.registered(b)
+}
+
+// badPlace tells what is wrong with where a broker says it is.
+func badPlace(c *metadatapb.Register) string {
+	host, port, found := cutLast(c.GetAddress())
+	n, err := strconv.ParseUint(port, 10, 16)
+	switch {
+	case len(c.GetRack()) > maxRack:
+		return fmt.Sprintf("a rack has at most %d bytes", maxRack)
+	case c.GetAddress() != "" && (!found || host == "" || err != nil || n == 0 || len(c.GetAddress()) > maxAddress):
+		return fmt.Sprintf("cluster address %q is no host:port", c.GetAddress())
+	}
+	return ""
+}
+
+func cutLast(address string) (host, port string, found bool) {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 {
+		return address, "", false
+	}
+	return address[:i], address[i+1:], true
 }
 
 // walsFree returns the WALs that b created and that nobody but b itself may be reading.
@@ -117,7 +151,7 @@ func (s *State) fence(c *metadatapb.Fence) *metadatapb.Result {
 }
 
 // fenceNow ends b's epoch for ever and takes from it every WAL it holds. One that was never opened holds
-// nothing: it is released at once.
+// nothing: it is released at once. Moves to b get another target; moves from b end with SealRecovered.
 func (s *State) fenceNow(b *broker) {
 	for _, w := range s.sortedWals() {
 		if !w.heldBy(b) {
@@ -129,7 +163,8 @@ func (s *State) fenceNow(b *broker) {
 			w.state = metadatapb.WalState_WAL_STATE_RELEASED
 		}
 	}
-	b.live, b.spent = false, nil
+	b.live, b.spent, b.draining = false, nil, false
+	s.redirect(b.id)
 }
 
 func (s *State) allocateProducerIds(c *metadatapb.AllocateProducerIds) *metadatapb.Result {

@@ -19,11 +19,12 @@ func (s *State) streamOf(id uint64) (*stream, *metadatapb.Result) {
 	return nil, refuse(metadatapb.Refusal_REFUSAL_UNKNOWN_STREAM, "stream %d was never created", id)
 }
 
-// target returns the WAL on which a range owned by broker id is opened, or nil. A broker that has resumed
+// target returns the WAL on which a range owned by broker id is opened, or nil: the broker is not live, or
+// drains, or has none. A broker that has resumed
 // the WAL under recovery goes on in it; any other opens on its newest open WAL.
 func (s *State) target(id int32, recovering *wal) *wal {
 	b := s.brokers[id]
-	if b == nil || !b.live {
+	if b == nil || !b.live || b.draining {
 		return nil
 	}
 	if recovering != nil && recovering.resumed && recovering.heldBy(b) {
@@ -31,18 +32,23 @@ func (s *State) target(id int32, recovering *wal) *wal {
 	}
 	var best *wal
 	for _, w := range s.sortedWals() {
-		// A resumed WAL with a range that stays closed because of a hole is written all the same (rule 38).
-		usable := w.state == metadatapb.WalState_WAL_STATE_OPEN ||
-			w.state == metadatapb.WalState_WAL_STATE_RECOVERING && w.resumed
-		if usable && w.heldBy(b) && (best == nil || w.opened > best.opened) {
+		if w.usable(b) && (best == nil || w.opened > best.opened) {
 			best = w
 		}
 	}
 	return best
 }
 
+// usable reports whether b may write w. A resumed WAL with a range that stays closed because of a hole is
+// written all the same (rule 38).
+func (w *wal) usable(b *broker) bool {
+	open := w.state == metadatapb.WalState_WAL_STATE_OPEN ||
+		w.state == metadatapb.WalState_WAL_STATE_RECOVERING && w.resumed
+	return open && w.heldBy(b)
+}
+
 func noTarget(id int32) *metadatapb.Result {
-	return refuse(metadatapb.Refusal_REFUSAL_NO_TARGET, "broker %d is not live or has no open WAL", id)
+	return refuse(metadatapb.Refusal_REFUSAL_NO_TARGET, "broker %d is not live, drains, or has no open WAL", id)
 }
 
 // openOn opens st's next range at start on w.
@@ -52,6 +58,9 @@ func (s *State) openOn(st *stream, start int64, w *wal) *rng {
 			"stream %d opens a range at %d after one that ends at %d", st.id, start, st.last().end)
 		st.epoch++
 	}
+	invariant.Check(s.live(w.holder, w.holderEpoch) != nil && !s.brokers[w.holder].draining, invariant.MoveTarget,
+		"stream %d epoch %d is opened on WAL %s, whose holder drains or is not live", st.id, st.epoch, w.id)
+	delete(s.unowned, st.id)
 	r := &rng{
 		epoch: st.epoch, wal: w.id, generation: w.generation,
 		start: start, end: Open, committed: start, checkpointAt: -1,
@@ -71,6 +80,8 @@ func (s *State) close(st *stream, end int64) {
 	invariant.Check(end >= r.committed && end >= r.start, invariant.EndNotBelowCommitted,
 		"stream %d epoch %d closed at %d, start %d, committed %d", st.id, r.epoch, end, r.start, r.committed)
 	r.end = end
+	s.unowned[st.id] = true
+	delete(s.moves, st.id)
 	w := s.wals[r.wal]
 	w.open--
 	if r.generation < w.generation {
@@ -215,15 +226,24 @@ func (s *State) sealEntry(w *wal, e *metadatapb.SealEntry) *metadatapb.SealedEnt
 	return out
 }
 
+// sealNow closes the range and opens the next one for the owner that was named, on any live broker that can
+// take it. Where it cannot any more the partition is left without owner, for OpenRange.
 func (s *State) sealNow(st *stream, w *wal, e *metadatapb.SealEntry, out *metadatapb.SealedEntry) {
 	out.End = max(e.GetEnd(), st.last().committed)
 	s.close(st, out.End)
-	if e.To == nil || s.topics[st.topic].deleting {
+	if e.To == nil {
 		return
 	}
-	if to := s.target(e.GetTo(), w); to != nil {
-		out.Next = rangeResult(st, s.openOn(st, out.End, to))
+	if s.topics[st.topic].deleting {
+		out.Unopened = metadatapb.Refusal_REFUSAL_DELETING
+		return
 	}
+	to := s.target(e.GetTo(), w)
+	if to == nil {
+		out.Unopened = metadatapb.Refusal_REFUSAL_NO_TARGET
+		return
+	}
+	out.Next = rangeResult(st, s.openOn(st, out.End, to))
 }
 
 // drop forgets st's first range.

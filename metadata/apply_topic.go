@@ -55,7 +55,7 @@ func (s *State) createTopic(c *metadatapb.CreateTopic) *metadatapb.Result {
 		return refused
 	}
 	t := &topic{id: id, name: c.GetName(), nonce: nonce, configs: configs}
-	if refused := s.grow(t, c.GetOwners()); refused != nil {
+	if refused := s.grow(t, c.GetOwners(), c.GetPlace()); refused != nil {
 		return refused
 	}
 	s.topics[id], s.names[fold(t.name)] = t, id
@@ -76,20 +76,15 @@ func configsOf(list []*metadatapb.Config) ([]Config, *metadatapb.Result) {
 	return out, nil
 }
 
-// grow gives t a partition for each owner, with its first range on that broker's open WAL; all or none.
-func (s *State) grow(t *topic, owners []int32) *metadatapb.Result {
+// grow gives t a partition for each owner, with its first range on that broker's open WAL; all or none. With
+// place, another broker stands in for an owner that cannot take its partition (any more).
+func (s *State) grow(t *topic, owners []int32, place bool) *metadatapb.Result {
 	if n := len(t.streams) + len(owners); len(owners) == 0 || n > MaxPartitions {
 		return refuse(metadatapb.Refusal_REFUSAL_PARTITIONS, "a topic has 1 to %d partitions, not %d", MaxPartitions, n)
 	}
-	targets := make([]*wal, len(owners))
-	for i, id := range owners {
-		if i > 0 && owners[i-1] == id {
-			targets[i] = targets[i-1]
-			continue
-		}
-		if targets[i] = s.target(id, nil); targets[i] == nil {
-			return noTarget(id)
-		}
+	targets, without := s.takers(t, owners, place)
+	if targets == nil {
+		return noTarget(without)
 	}
 	for _, w := range targets {
 		st := &stream{id: s.nextStream, topic: t.id, partition: int32(len(t.streams))}
@@ -136,7 +131,7 @@ func (s *State) createPartitions(c *metadatapb.CreatePartitions) *metadatapb.Res
 		return refuse(metadatapb.Refusal_REFUSAL_PARTITIONS, "topic %s has %d partitions; %d more do not make %d",
 			t.name, len(t.streams), len(c.GetOwners()), c.GetTotal())
 	}
-	if refused := s.grow(t, c.GetOwners()); refused != nil {
+	if refused := s.grow(t, c.GetOwners(), c.GetPlace()); refused != nil {
 		return refused
 	}
 	t.growNonce = nonce
@@ -149,6 +144,9 @@ func (s *State) markDeleting(c *metadatapb.MarkDeleting) *metadatapb.Result {
 		return refused
 	}
 	t.deleting = true
+	for _, id := range t.streams {
+		delete(s.moves, id)
+	}
 	return t.answer()
 }
 
@@ -176,6 +174,7 @@ func (s *State) deleteTopic(c *metadatapb.DeleteTopic, ms int64) *metadatapb.Res
 	for _, id := range t.streams {
 		s.empty(s.streams[id], ms)
 		delete(s.streams, id)
+		delete(s.unowned, id)
 	}
 	for _, w := range s.sortedWals() {
 		s.retire(w)

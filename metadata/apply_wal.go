@@ -157,18 +157,12 @@ func (s *State) releaseWal(c *metadatapb.ReleaseWal) *metadatapb.Result {
 	if refused != nil {
 		return refused
 	}
-	if w.open > 0 {
-		return refuse(metadatapb.Refusal_REFUSAL_OWED, "WAL %s has %d open ranges", w.id, w.open)
+	if refused := s.indebted(w); refused != nil {
+		return refused
 	}
-	if owed := s.Owed(w.id); len(owed) > 0 {
-		return refuse(metadatapb.Refusal_REFUSAL_OWED, "WAL %s owes %d ranges, the first of stream %d from %d",
-			w.id, len(owed), owed[0].Stream, owed[0].From)
-	}
-	if id, pinned := s.pinned(w); pinned {
-		return refuse(metadatapb.Refusal_REFUSAL_OWED, "WAL %s holds bytes of a hole in stream %d", w.id, id)
-	}
-	w.state = metadatapb.WalState_WAL_STATE_RELEASED
-	w.held, w.holder, w.holderEpoch, w.resumed = false, 0, 0, false
+	holder := w.holder
+	w.release()
+	s.redirect(holder)
 	return w.answer()
 }
 

@@ -41,7 +41,10 @@ func (s *State) Check() error {
 	if err := s.checkObjects(counts); err != nil {
 		return err
 	}
-	return s.checkTopics()
+	if err := s.checkTopics(); err != nil {
+		return err
+	}
+	return s.checkMoves()
 }
 
 func broken(name invariant.Name, format string, args ...any) error {

@@ -11,9 +11,10 @@ import (
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
 
-// EncodeCommand returns the bytes of a command as they lie in the Raft log. It sets the command's format.
+// EncodeCommand returns the bytes of a command as they lie in the Raft log. It sets the command's format, to
+// the oldest that says all of it.
 func EncodeCommand(cmd *metadatapb.Command) []byte {
-	cmd.Format = FormatVersion
+	cmd.Format = formatOf(cmd)
 	return marshal(cmd)
 }
 
@@ -24,14 +25,48 @@ func DecodeCommand(b []byte) (*metadatapb.Command, error) {
 	if err := proto.Unmarshal(b, cmd); err != nil {
 		return nil, fmt.Errorf("decode command of %d bytes: %w", len(b), ErrCorrupt)
 	}
-	if cmd.GetFormat() > FormatVersion || cmd.GetBody() == nil && len(cmd.ProtoReflect().GetUnknown()) > 0 {
+	if cmd.GetFormat() > FormatNewest || cmd.GetBody() == nil && len(cmd.ProtoReflect().GetUnknown()) > 0 {
 		return nil, fmt.Errorf("decode command of format %d, this program knows %d: %w",
-			cmd.GetFormat(), FormatVersion, ErrNewer)
+			cmd.GetFormat(), FormatNewest, ErrNewer)
 	}
 	if cmd.GetFormat() == 0 || cmd.GetBody() == nil {
 		return nil, fmt.Errorf("decode command of %d bytes without format or body: %w", len(b), ErrCorrupt)
 	}
 	return cmd, nil
+}
+
+// formatOf returns the oldest format that says all of a command.
+func formatOf(cmd *metadatapb.Command) uint32 {
+	newer := false
+	switch b := cmd.GetBody().(type) {
+	case *metadatapb.Command_BeginMove, *metadatapb.Command_Drain, *metadatapb.Command_Deregister:
+		newer = true
+	case *metadatapb.Command_Register:
+		newer = b.Register.GetRack() != "" || b.Register.GetAddress() != ""
+	case *metadatapb.Command_CreateTopic:
+		newer = b.CreateTopic.GetPlace()
+	case *metadatapb.Command_CreatePartitions:
+		newer = b.CreatePartitions.GetPlace()
+	}
+	if newer {
+		return FormatNewest
+	}
+	return FormatVersion
+}
+
+// snapshotFormat returns the oldest format that says all of a snapshot.
+func snapshotFormat(p *metadatapb.Snapshot) uint32 {
+	newer := false
+	for _, b := range p.GetBrokers() {
+		newer = newer || b.GetRack() != "" || b.GetAddress() != "" || b.GetDraining() || b.GetDeregistered()
+	}
+	for _, st := range p.GetStreams() {
+		newer = newer || st.GetMove() != nil
+	}
+	if newer {
+		return FormatNewest
+	}
+	return FormatVersion
 }
 
 func marshal(m proto.Message) []byte {
@@ -53,10 +88,11 @@ const (
 
 // Snapshot returns the whole state as bytes. The same state gives the same bytes.
 func (s *State) Snapshot() []byte {
-	body := marshal(s.export())
+	p := s.export()
+	body := marshal(p)
 	b := make([]byte, snapshotHeader, snapshotHeader+len(body))
 	copy(b, snapshotMagic)
-	binary.LittleEndian.PutUint32(b[8:], FormatVersion)
+	binary.LittleEndian.PutUint32(b[8:], snapshotFormat(p))
 	binary.LittleEndian.PutUint32(b[12:], crc32.Checksum(body, castagnoli()))
 	binary.LittleEndian.PutUint64(b[16:], uint64(len(body)))
 	return append(b, body...)
@@ -67,8 +103,8 @@ func Restore(b []byte) (*State, error) {
 	if len(b) < snapshotHeader || string(b[:8]) != snapshotMagic {
 		return nil, fmt.Errorf("restore metadata from %d bytes: no header: %w", len(b), ErrCorrupt)
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v > FormatVersion {
-		return nil, fmt.Errorf("restore metadata of format %d, this program knows %d: %w", v, FormatVersion, ErrNewer)
+	if v := binary.LittleEndian.Uint32(b[8:]); v > FormatNewest {
+		return nil, fmt.Errorf("restore metadata of format %d, this program knows %d: %w", v, FormatNewest, ErrNewer)
 	} else if v == 0 {
 		return nil, fmt.Errorf("restore metadata of format 0: %w", ErrCorrupt)
 	}
@@ -82,6 +118,10 @@ func Restore(b []byte) (*State, error) {
 	p := &metadatapb.Snapshot{}
 	if err := proto.Unmarshal(body, p); err != nil {
 		return nil, fmt.Errorf("restore metadata: no snapshot message: %w", ErrCorrupt)
+	}
+	if v := binary.LittleEndian.Uint32(b[8:]); v < snapshotFormat(p) {
+		return nil, fmt.Errorf("restore metadata of format %d that says what format %d brought: %w",
+			v, snapshotFormat(p), ErrCorrupt)
 	}
 	s, err := imported(p)
 	if err == nil {

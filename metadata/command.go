@@ -67,6 +67,12 @@ func newCommand(body any) *metadatapb.Command {
 		return &metadatapb.Command{Body: &metadatapb.Command_AllocateProducerIds{AllocateProducerIds: b}}
 	case *metadatapb.AbandonWal:
 		return &metadatapb.Command{Body: &metadatapb.Command_AbandonWal{AbandonWal: b}}
+	case *metadatapb.BeginMove:
+		return &metadatapb.Command{Body: &metadatapb.Command_BeginMove{BeginMove: b}}
+	case *metadatapb.Drain:
+		return &metadatapb.Command{Body: &metadatapb.Command_Drain{Drain: b}}
+	case *metadatapb.Deregister:
+		return &metadatapb.Command{Body: &metadatapb.Command_Deregister{Deregister: b}}
 	}
 	panic(fmt.Sprintf("metadata: %T is no command", body))
 }

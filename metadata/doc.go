@@ -8,7 +8,9 @@
 //
 // # States
 //
-// A broker epoch is live from Register to Fence, and never again after it.
+// A broker epoch is live from Register to Fence or Deregister, and never again after it. While live it may be
+// draining: it keeps what it has and takes nothing more. It deregisters once it owes nothing, which releases
+// its WALs; one that is fenced leaves its WALs to recoverers.
 //
 // A WAL is fresh (created), open (its holder may write), recovering (its holder, if any, reads what is owed;
 // a holder that restarted on its own WAL with proof of death has resumed it and goes on in the same ring
@@ -19,6 +21,13 @@
 // open or closed; what a closed or open range holds past its committed end is owed by its WAL. A hole makes
 // part of a range unreadable; it is discharged, in that it no longer holds up the commits behind it, when it
 // is accepted by an operator or its bytes lie in a quarantine object.
+//
+// A stream moves from BeginMove until its open last range is closed, by whichever command is applied first:
+// SealAndOpen at the end that the owner answered, or SealRecovered after the owner was fenced. The target of a
+// move can take partitions (it is live, does not drain, has an open WAL); when it cannot any more, placement
+// picks another broker than the owner, or else the owner, or else nobody, and the move stays, because its owner
+// may have sealed the range already. A move binds nobody to its target: what opens the next range names any
+// broker that can take it, or none, and a closed stream waits for OpenRange.
 //
 // An object is live while something refers to it (data of a range, a range's checkpoint, a quarantine), then
 // destroyed, then forgotten. A key that was never referred to is garbage once its epoch is fenced or its
@@ -41,6 +50,7 @@
 //	 9 GarbageForever          a key judged garbage is never referred to later
 //	10 OneHolder               a WAL has one holder, and that is a live broker epoch
 //	11 LogStartGrows           the log start offset never falls
+//	12 MoveTarget              partitions and moves go to live brokers that do not drain, or to nobody
 //
 // Concurrency: a State belongs to whoever guards it; it has no locks. Accessors return copies.
 package metadata

@@ -27,7 +27,9 @@ func (s *State) export() *metadatapb.Snapshot {
 		p.Topics = append(p.Topics, t.export())
 	}
 	for _, id := range s.sortedStreams() {
-		p.Streams = append(p.Streams, s.streams[id].export())
+		st := s.streams[id].export()
+		st.Move = s.moves[id].export()
+		p.Streams = append(p.Streams, st)
 	}
 	ids := make([]ObjectID, 0, len(s.objects))
 	for id := range s.objects {
@@ -40,10 +42,21 @@ func (s *State) export() *metadatapb.Snapshot {
 	return p
 }
 
+// export of no move is an absent field.
+func (m *move) export() *metadatapb.MoveState {
+	if m == nil {
+		return nil
+	}
+	return &metadatapb.MoveState{
+		From: m.from, FromEpoch: m.fromEpoch, To: m.target(), ToEpoch: m.toEpoch, Begun: m.begun,
+	}
+}
+
 func (b *broker) export() *metadatapb.BrokerState {
 	p := &metadatapb.BrokerState{
 		Id: b.id, Epoch: b.epoch, Live: b.live, Nonce: bytesOf(b.nonce), Disk: bytesOf(b.disk), Low: b.low,
 		ProducerNonce: bytesOf(b.producerNonce), ProducerFirst: b.producerFirst, ProducerCount: b.producerCount,
+		Rack: b.rack, Address: b.address, Draining: b.draining, Deregistered: b.deregistered,
 	}
 	for _, e := range b.endpoints {
 		p.Endpoints = append(p.Endpoints, &metadatapb.Endpoint{Listener: e.Listener, Host: e.Host, Port: e.Port})

@@ -50,6 +50,7 @@ func (s *State) importBrokers(p *metadatapb.Snapshot) bool {
 		b := &broker{
 			id: x.GetId(), epoch: x.GetEpoch(), live: x.GetLive(), low: x.GetLow(),
 			producerFirst: x.GetProducerFirst(), producerCount: x.GetProducerCount(),
+			rack: x.GetRack(), address: x.GetAddress(), draining: x.GetDraining(), deregistered: x.GetDeregistered(),
 		}
 		var ok1, ok2 bool
 		b.nonce, ok1 = uuidOf(x.GetNonce())
@@ -145,6 +146,17 @@ func (s *State) importStreams(p *metadatapb.Snapshot) bool {
 				return false
 			}
 			st.holes = append(st.holes, h)
+		}
+		if n := len(st.ranges); n > 0 && st.ranges[n-1].end != Open {
+			s.unowned[st.id] = true
+		}
+		if m := x.GetMove(); m != nil {
+			if (m.To == nil) != (m.GetToEpoch() == 0) {
+				return false
+			}
+			s.moves[st.id] = &move{
+				from: m.GetFrom(), fromEpoch: m.GetFromEpoch(), to: m.GetTo(), toEpoch: m.GetToEpoch(), begun: m.GetBegun(),
+			}
 		}
 		s.streams[st.id] = st
 	}

@@ -53,7 +53,8 @@ type reach struct {
 func (s *State) reachOf(cmd *metadatapb.Command) reach {
 	switch b := cmd.GetBody().(type) {
 	case *metadatapb.Command_AllocateProducerIds, *metadatapb.Command_ReportWal, *metadatapb.Command_RaiseLow,
-		*metadatapb.Command_Forget, *metadatapb.Command_SetEndpoint:
+		*metadatapb.Command_Forget, *metadatapb.Command_SetEndpoint, *metadatapb.Command_Drain,
+		*metadatapb.Command_Deregister, *metadatapb.Command_BeginMove:
 		return reach{}
 	case *metadatapb.Command_CommitObject:
 		return reach{streams: s.holed(b.CommitObject)}

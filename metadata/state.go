@@ -2,9 +2,13 @@ package metadata
 
 import "github.com/weirmq/weir/metadata/metadatapb"
 
-// FormatVersion is the newest format of commands and snapshots that this program reads, and the one it
-// writes.
+// FormatVersion is the format of a cluster's metadata, and of every command and snapshot that says nothing a
+// later format brought.
 const FormatVersion = 1
+
+// FormatNewest is the newest format of commands and snapshots that this program reads. Format 2 brought
+// moves, draining, racks, addresses and placement; what uses none of them is written in format 1.
+const FormatNewest = 2
 
 // MaxPartitions bounds the partitions of one topic.
 const MaxPartitions = 10_000
@@ -30,6 +34,9 @@ type State struct {
 	objects map[ObjectID]*object
 	dead    int // destroyed among objects
 
+	moves   map[uint64]*move // by stream
+	unowned map[uint64]bool  // streams whose last range is closed; derived
+
 	shape    uint64        // index of the last command that may have changed the shape; see Shape
 	reshaped uint64        // … up to which nobody knows of which topics; it counts as all
 	changes  []shapeChange // by index: what changed after that
@@ -46,6 +53,8 @@ func NewState() *State {
 		names:           map[string]UUID{},
 		streams:         map[uint64]*stream{},
 		objects:         map[ObjectID]*object{},
+		moves:           map[uint64]*move{},
+		unowned:         map[uint64]bool{},
 	}
 }
 
@@ -63,6 +72,11 @@ type broker struct {
 	producerNonce UUID // the last AllocateProducerIds and its answer
 	producerFirst int64
 	producerCount int32
+
+	rack         string
+	address      string // at which other nodes reach it
+	draining     bool   // nobody's target any more; only while live
+	deregistered bool   // how the epoch ended
 }
 
 // wal is one write-ahead log, known for ever by its uuid.

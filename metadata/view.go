@@ -25,6 +25,11 @@ type Broker struct {
 	Disk      UUID
 	Endpoints []Endpoint
 	Low       uint64 // low sequence of the epoch
+	Rack      string // failure domain, "" if none is known
+	Address   string // host:port at which other nodes reach it, "" if none
+	Draining  bool   // nobody's target any more
+	// Deregistered tells that the epoch ended by itself, owing nothing, and not by a fence.
+	Deregistered bool
 }
 
 // WAL is a write-ahead log.
@@ -147,6 +152,7 @@ func (s *State) Broker(id int32) (Broker, bool) {
 	return Broker{
 		ID: b.id, Epoch: b.epoch, Live: b.live, Disk: b.disk,
 		Endpoints: slices.Clone(b.endpoints), Low: b.low,
+		Rack: b.rack, Address: b.address, Draining: b.draining, Deregistered: b.deregistered,
 	}, true
 }
 
@@ -256,7 +262,7 @@ func (s *State) PartitionOf(streamID uint64) (Partition, bool) {
 	}
 	r := st.last()
 	w := s.wals[r.wal]
-	owned := r.end == Open && w.held && r.generation == w.generation && w.resumed
+	owned := w.owns(r)
 	v := Partition{
 		Topic: st.topic, Partition: st.partition, Stream: st.id, LeaderEpoch: r.epoch, Owned: owned,
 		WAL: r.wal, Start: r.start, End: r.end, LogStart: st.logStart,
