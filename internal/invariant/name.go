@@ -92,6 +92,8 @@ const (
 	PlaceOnce
 	// ApplyOrder: metadata commands are applied by index, each once.
 	ApplyOrder
+	// ConfWithApplied: a membership is stored with the index at which it came into force, and replay leads there again.
+	ConfWithApplied
 	// IDNeverReused: an epoch, stream id, key or producer id is issued once.
 	IDNeverReused
 	// MoveTarget: a partition goes to a live broker that does not drain, or to nobody.
@@ -156,6 +158,7 @@ var names = [nameCount]string{
 	SlabHolders:            "SlabHolders",
 	PlaceOnce:              "PlaceOnce",
 	ApplyOrder:             "ApplyOrder",
+	ConfWithApplied:        "ConfWithApplied",
 	IDNeverReused:          "IDNeverReused",
 	MoveTarget:             "MoveTarget",
 	GroupState:             "GroupState",
