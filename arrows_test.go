@@ -38,6 +38,12 @@ var arrows = map[string]arrow{
 	// rpc carries bytes between nodes; what they mean, its callers know.
 	"rpc": {level: 12, may: []string{"host", "internal/invariant"}},
 
+	// gossip says who seems to be there; what is decided by it, its users know.
+	"gossip":            {level: 11, may: []string{"host", "internal/invariant"}},
+	"gossip/gossiptest": {level: 12, may: []string{"host", "gossip"}},
+	"gossip/listgossip": {level: 12, may: []string{"host", "gossip"}},
+	"gossip/simgossip":  {level: 12, may: []string{"host", "gossip"}},
+
 	// fault wraps the seams; it knows nothing of what runs over them.
 	"fault": {level: 20, may: []string{"host", "objectstore", "internal/invariant"}},
 	// fsck reads what is stored by the drawings in docs/format, never through the code that wrote it.
@@ -89,6 +95,7 @@ var libraries = map[string][]string{
 	"github.com/klauspost/compress":       {"broker/batch"},
 	"github.com/pierrec/lz4/v4":           {"broker/batch"},
 	"github.com/minio/minio-go/v7":        {"objectstore/s3store"},
+	"github.com/hashicorp/memberlist":     {"gossip/listgossip"},
 	"google.golang.org/protobuf":          {"metadata", "metadata/metadatapb", "controller", "controller/api"},
 	"go.etcd.io/raft/v3":                  {"controller"},
 	"github.com/twmb/franz-go/pkg/kmsg":   {"broker", "sim/workload", "cmd/weir", "bench", "bench/bare"},
