@@ -109,20 +109,20 @@ func (s *State) redirect(id int32) {
 	if len(s.moves) == 0 || s.target(id, nil) != nil {
 		return
 	}
-	seats := s.Seats()
+	h := seated(s.Seats())
 	for _, sid := range s.sortedMoves() {
 		m := s.moves[sid]
 		if m.toEpoch == 0 || m.to != id {
 			continue
 		}
-		i := best(seats, func(x Seat) bool { return x.Broker != m.from })
-		if i < 0 {
-			i = best(seats, func(Seat) bool { return true })
+		at := h.best(func(x Seat) bool { return x.Broker != m.from })
+		if at < 0 {
+			at = h.best(func(Seat) bool { return true })
 		}
 		m.to, m.toEpoch = 0, 0
-		if i >= 0 {
-			m.to, m.toEpoch = seats[i].Broker, s.brokers[seats[i].Broker].epoch
-			seats[i].Open++
+		if at >= 0 {
+			m.to, m.toEpoch = h.seats[at].Broker, s.brokers[h.seats[at].Broker].epoch
+			h.take(at)
 		}
 	}
 }

@@ -235,3 +235,45 @@ func streamsOf(list []Partition) (ids []uint64) {
 	}
 	return ids
 }
+
+func TestAStreamThatMovesBackOwesInEachWalByItself(t *testing.T) {
+	w := newWorld(t)
+	e1, e2 := w.broker(1, 1), w.broker(2, 2)
+	s := w.topic("t", 10, 1)[0]
+	for epoch, to := range []int32{2, 1, 2} {
+		w.ok(begin(s, int32(epoch), ptr(to)))
+		w.ok(&metadatapb.SealAndOpen{Stream: s, LeaderEpoch: int32(epoch), End: int64(epoch+1) * 10, To: ptr(to)})
+	}
+	require.Equal(t, []Debt{
+		{WAL: w.walOf(1), Ranges: []OwedRange{{s, 0, 0, 10}, {s, 2, 20, 30}}},
+		{WAL: w.walOf(2), Ranges: []OwedRange{{s, 1, 10, 20}}},
+	}, w.s.Debts())
+	require.Equal(t, "a", verdicts(w.ok(commit(2, e2, 2, 1, 1, entry(s, 1, 10, 20)))))
+	require.Equal(t, "a", verdicts(w.ok(commit(1, e1, 1, 1, 1, entry(s, 2, 20, 30)))))
+	require.Equal(t, []Debt{{WAL: w.walOf(1), Ranges: []OwedRange{{s, 0, 0, 10}}}}, w.s.Debts())
+}
+
+func TestADrainThatIsCutShortIsFinishedByRecovery(t *testing.T) {
+	w := newWorld(t)
+	e1, e2 := w.broker(1, 1), w.broker(2, 2)
+	list := w.topic("t", 10, 1, 1, 1)
+	w.ok(&metadatapb.Drain{Broker: 1, Epoch: e1})
+	for _, s := range list {
+		w.ok(begin(s, 0, ptr(2)))
+	}
+	w.ok(&metadatapb.SealAndOpen{Stream: list[0], End: 5, To: ptr(2)})
+	w.ok(&metadatapb.Fence{Broker: 1, Epoch: e1})
+	require.Len(t, w.s.Moves(), 2)
+	w.ok(&metadatapb.AssignRecoverer{Wal: uid(1), Broker: 2, Epoch: e2})
+	require.Len(t, w.s.OpenOn(id(1)), 2, "what was sealed is not recovered again")
+	w.ok(&metadatapb.SealRecovered{Wal: uid(1), Generation: 2, Entries: []*metadatapb.SealEntry{
+		{Stream: list[0], End: 9, To: ptr(2)}, {Stream: list[1], End: 6, To: ptr(2)}, {Stream: list[2], To: ptr(2)},
+	}})
+	require.Empty(t, w.s.Moves())
+	for _, s := range list {
+		p, _ := w.s.PartitionOf(s)
+		require.True(t, p.Owned && p.Owner == 2)
+	}
+	w.ok(commit(2, e2, 1, 2, 1, entry(list[0], 0, 0, 5), entry(list[1], 0, 0, 6)))
+	w.ok(&metadatapb.ReleaseWal{Wal: uid(1), Generation: 2})
+}

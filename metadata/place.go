@@ -22,42 +22,68 @@ func Place(seats []Seat, n int) []int32 {
 	if len(seats) == 0 || n <= 0 {
 		return nil
 	}
-	seats = slices.Clone(seats)
 	owners := make([]int32, n)
+	h := seated(slices.Clone(seats))
 	for i := range owners {
-		at := best(seats, func(Seat) bool { return true })
-		seats[at].Topic++
-		seats[at].Open++
-		owners[i] = seats[at].Broker
+		at := h.best(func(Seat) bool { return true })
+		h.take(at)
+		owners[i] = h.seats[at].Broker
 	}
 	return owners
 }
 
-// best returns the index of the seat that the next partition goes to among those that may, or -1.
-func best(seats []Seat, may func(Seat) bool) int {
-	racks := map[string]rackShare{}
-	for _, x := range seats {
-		r := racks[x.Rack]
-		racks[x.Rack] = rackShare{r.topic + x.Topic, r.brokers + 1}
-	}
-	at := -1
+// hall is seats with the shares of their racks.
+type hall struct {
+	seats  []Seat
+	rack   []int // by seat
+	shares []rackShare
+}
+
+// rackShare is how many partitions of the topic the brokers of a rack own.
+type rackShare struct{ topic, brokers int }
+
+func seated(seats []Seat) *hall {
+	h := &hall{seats: seats, rack: make([]int, len(seats))}
+	known := map[string]int{}
 	for i, x := range seats {
-		if may(x) && (at < 0 || before(x, racks[x.Rack], seats[at], racks[seats[at].Rack]) < 0) {
+		n, seen := known[x.Rack]
+		if !seen {
+			n = len(h.shares)
+			known[x.Rack], h.shares = n, append(h.shares, rackShare{})
+		}
+		h.rack[i] = n
+		h.shares[n].topic += x.Topic
+		h.shares[n].brokers++
+	}
+	return h
+}
+
+// take gives a partition to the seat at an index.
+func (h *hall) take(at int) {
+	h.seats[at].Topic++
+	h.seats[at].Open++
+	h.shares[h.rack[at]].topic++
+}
+
+// best returns the index of the seat that the next partition goes to among those that may, or -1.
+func (h *hall) best(may func(Seat) bool) int {
+	at := -1
+	for i, x := range h.seats {
+		if may(x) && (at < 0 || h.before(i, at)) {
 			at = i
 		}
 	}
 	return at
 }
 
-type rackShare struct{ topic, brokers int }
-
-func before(a Seat, ra rackShare, b Seat, rb rackShare) int {
+func (h *hall) before(i, j int) bool {
+	a, b, ra, rb := h.seats[i], h.seats[j], h.shares[h.rack[i]], h.shares[h.rack[j]]
 	return cmp.Or(
 		cmp.Compare(ra.topic*rb.brokers, rb.topic*ra.brokers),
 		cmp.Compare(a.Open, b.Open),
 		cmp.Compare(a.Load, b.Load),
 		cmp.Compare(a.Broker, b.Broker),
-	)
+	) < 0
 }
 
 // Seats returns by id the brokers that can take partitions, with Topic and Load 0.

@@ -123,3 +123,13 @@ func TestOwnersThatCannotTakeTheirPartitionsAreReplacedOnlyIfAsked(t *testing.T)
 	grow.Nonce, grow.Total = uid(62), 6
 	w.no(metadatapb.Refusal_REFUSAL_NO_TARGET, grow)
 }
+
+func BenchmarkPlaceOfTheLargestTopicOnAHundredBrokers(b *testing.B) {
+	seats := make([]Seat, 100)
+	for i := range seats {
+		seats[i] = Seat{Broker: int32(i), Rack: string('a' + rune(i%3)), Open: i}
+	}
+	for b.Loop() {
+		Place(seats, MaxPartitions)
+	}
+}
