@@ -9,7 +9,11 @@ import (
 func (v *View) Members() Snapshot {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	all := []Member{{Report: v.self, State: Alive, Since: v.since, Local: true}}
+	local := Member{Report: v.self, State: Alive, Since: v.since, Local: true}
+	if v.self.Leaving {
+		local.State = Gone
+	}
+	all := []Member{local}
 	for _, l := range v.sorted() {
 		all = append(all, Member{Report: l.Report, State: l.State, Since: l.Since})
 	}

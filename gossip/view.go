@@ -104,7 +104,10 @@ func (v *View) Report(leaving bool) Report {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.self.Number++
-	v.self.Leaving = v.self.Leaving || leaving
+	if leaving && !v.self.Leaving {
+		v.self.Leaving, v.since = true, v.h.Now()
+		v.move()
+	}
 	return v.self
 }
 

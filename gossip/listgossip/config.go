@@ -85,6 +85,30 @@ func (cfg *Config) library(name string, l *lines) (*memberlist.Config, error) {
 	return c, nil
 }
 
+// listen makes the library's transport. The library would make one itself, but then forget the advertised port if the
+// one to listen at is 0.
+func (cfg *Config) listen(c *memberlist.Config) error {
+	tries := 1
+	if c.BindPort == 0 {
+		tries = 10 // a port that is free for TCP may be taken for UDP
+	}
+	for {
+		t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
+			BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort, Logger: c.Logger,
+		})
+		if err == nil {
+			c.Transport = t
+			if cfg.wrap != nil {
+				c.Transport = cfg.wrap(t)
+			}
+			return nil
+		}
+		if tries--; tries == 0 {
+			return fmt.Errorf("listen for gossip at %s:%d: %w", c.BindAddr, c.BindPort, err)
+		}
+	}
+}
+
 // keepPace puts the library's intervals in proportion to the pace.
 func (cfg *Config) keepPace(c *memberlist.Config) {
 	for _, d := range []*time.Duration{

@@ -63,17 +63,12 @@ func Start(sc *host.Scope, h host.Host, cfg Config) (*Gossip, error) {
 	}
 	d := delegate{g.view}
 	c.Delegate, c.Events, c.Ping, c.Alive = d, d, d, d
-	if cfg.wrap != nil {
-		t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
-			BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort, Logger: c.Logger,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("listen for gossip at %s: %w", cfg.Listen, err)
-		}
-		c.Transport = cfg.wrap(t)
+	if err := cfg.listen(c); err != nil {
+		return nil, err
 	}
 	if g.list, err = memberlist.Create(c); err != nil {
-		return nil, fmt.Errorf("listen for gossip at %s:%d: %w", c.BindAddr, c.BindPort, err)
+		_ = c.Transport.Shutdown() // the failure is the larger news
+		return nil, fmt.Errorf("begin to gossip at %s: %w", cfg.Listen, err)
 	}
 	g.addr = g.list.LocalNode().Address() // nobody else has heard of it yet: later the library writes to it
 	g.sc, g.cancel = sc.Child(0)
