@@ -28,8 +28,9 @@ func (x *world) settled(t *testing.T) {
 	require.NoError(t, x.w.Run(func() bool { return x.agreed() || x.w.Now() > until }))
 	if !x.agreed() {
 		for _, n := range x.nodes {
+			t.Logf("%s %x, removed %v, ended with %v", n.name, n.id, n.gone, n.why)
 			if n.up != nil {
-				t.Logf("%s %x gone %v: %+v", n.name, n.id, n.gone, n.up.Status())
+				t.Logf("%+v", n.up.Status())
 			}
 		}
 		t.Fatalf("Progress: no agreement a minute after the trouble ended")
@@ -194,4 +195,3 @@ func TestMembersAgreeAndServeThroughTrouble(t *testing.T) {
 func TestAWorldReplaysToTheSameHash(t *testing.T) {
 	require.Equal(t, runWorld(t, 3, 3, 5*time.Second), runWorld(t, 3, 3, 5*time.Second))
 }
-

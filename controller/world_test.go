@@ -41,7 +41,8 @@ type worldNode struct {
 	name string
 	up   *controller.Controller // nil while it is starting or down
 	id   uint64
-	gone bool // it was removed
+	gone bool  // it was removed
+	why  error // it ended the last time
 	back host.Time
 }
 
@@ -53,7 +54,8 @@ type worldOp struct {
 }
 
 func newWorld(seed uint64, faults sim.Faults, size int) *world {
-	w := sim.New(sim.Config{Seed: seed, Faults: faults, Net: sim.NetConfig{DialWait: time.Second}})
+	cfg := sim.Config{Seed: seed, Faults: faults, Net: sim.NetConfig{DialWait: time.Second}}
+	w := sim.New(cfg)
 	x := &world{w: w, rng: w.Rand("world"), states: map[uint64]uint32{}, terms: map[uint64]uint64{}}
 	for range size {
 		x.add()
@@ -75,7 +77,7 @@ func (x *world) boot(n *worldNode) {
 	n.up = nil
 	x.w.Machine(n.name).Boot(func(h host.Host, sc *host.Scope) {
 		if err := x.live(h, sc, n); err != nil && sc.Err() == nil {
-			x.w.Mark("ended "+n.name, 0, 0)
+			n.why = err
 			x.w.Machine(n.name).Kill() // its disk failed: the process ends
 		}
 	})
