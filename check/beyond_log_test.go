@@ -117,6 +117,10 @@ var around = []struct {
 		Logs: offline(Span{0, 1}, b(1))}, kinds(OffsetReused, InconsistentOffsets, LostWrite, Unseen)},
 	{"damaged tail", History{Beyond: true, Ops: []Op{put(1, 0, 10, 0, 1), put(1, 20, 30, 1, 2), listEnd(40, 50, 2)},
 		Logs: offline(Span{1, 2}, a(1))}, nil},
+	{"damaged tail of an append that nobody answered", History{Beyond: true, Ops: []Op{put(1, 0, 10, 0, 1),
+		with(Unknown, put(2, 20, 30, 0, 1)), listEnd(40, 50, 2)}, Logs: offline(Span{1, 2}, a(1))}, nil},
+	{"end above a damaged log that nobody can have written", History{Beyond: true, Ops: []Op{put(1, 0, 10, 0, 1),
+		listEnd(40, 50, 3)}, Logs: offline(Span{1, 3}, a(1))}, kinds(NotLinear)},
 
 	{"durable before it is shown", History{Ops: []Op{put(1, 0, 10, 0, 1), marked(0, 1, 1, get(8, 9, 0, a(1))),
 		listEnd(8, 12, 1)}, Logs: logOf(a(1)), DurableAt: []Durable{{a(1), 7}}}, nil},

@@ -96,15 +96,23 @@ func (l *linearizer) prefix(offset int64) uint64 {
 	return l.hashes[offset-l.log.Start]
 }
 
-// withTail is the log with a zero for each offset above its end that is excused as damaged and was given out.
+// withTail is the log with a zero for each offset above its end that is excused as damaged and was given out: in the
+// answer to a produce, or below an end that a read saw.
 func (x *index) withTail(p *part) []Value {
 	if !x.h.Beyond || len(p.log.Offline) == 0 {
 		return p.log.Values
 	}
 	end, records := p.log.End(), int64(0)
 	for _, i := range p.ops {
-		if op := &x.h.Ops[i]; op.Outcome == OK && op.Kind == Produce {
-			end, records = max(end, op.Offset+int64(len(op.Values))), records+int64(len(op.Values))
+		op := &x.h.Ops[i]
+		switch {
+		case op.Kind == Produce && op.Outcome != Failed:
+			records += int64(len(op.Values))
+			if op.Outcome == OK {
+				end = max(end, op.Offset+int64(len(op.Values)))
+			}
+		case op.Kind == ListEnd && op.Outcome == OK:
+			end = max(end, op.Offset)
 		}
 	}
 	tail := end - p.log.End()
