@@ -336,6 +336,8 @@ func (e *Engine) stick(r *rangeLog, change func()) {
 		less := was[j] - r.load(en)
 		r.pending -= int64(less)
 		if f := e.ring.find(en.at.Frame); f != nil {
+			invariant.Check(f.bytes >= less, invariant.TrimBelowCommit,
+				"entries of the frame at position %d leave the account twice", en.at.Frame)
 			f.bytes -= less
 		}
 	}

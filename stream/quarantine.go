@@ -94,10 +94,11 @@ func (e *Engine) giveUpPinning() {
 				uint64(r.st.id), "epoch", int32(r.epoch), "end", r.end, "hole", r.hole.Error())
 		case r.stateless && r.closed && r.durable == r.end:
 			probe.Hit(probe.StreamStatelessGivenUp)
-			r.refused, r.stateless = false, false
-			e.stats.RefusedRanges--
 			e.puncture(r, &HoleError{ID: r.st.id, Epoch: r.epoch, From: r.discharged, To: Unknown,
 				Why: "the state they follow was lost with an object, and they pin the write-ahead log"})
+			// Only now: what is refused and what lies in a hole are both out of the account, and leave it once.
+			r.refused, r.stateless = false, false
+			e.stats.RefusedRanges--
 		}
 	}
 }
