@@ -256,6 +256,9 @@ func (a *actor) behind(sc *host.Scope, p int32, at int64) (next, end int64, err 
 			end = max(end, op.Offset)
 		case op.Kind == check.Fetch:
 			end = max(end, op.HighWatermark)
+			if n := len(op.Records); n > 0 {
+				end = max(end, op.Records[n-1].Offset+1) // after damage no mark is kept
+			}
 		}
 	}
 	slices.Sort(starts)
