@@ -60,6 +60,7 @@ type Controller struct {
 	changeAt    uint64 // the tick at which a change of membership was proposed that has not come back; 0 = none
 	ticking     bool
 	snapshotNow bool
+	reports     []report // of snapshots that could not even be sent
 	session
 }
 

@@ -48,6 +48,10 @@ func (c *Controller) loop(sc *host.Scope) error {
 			died = errors.Join(died, e.died)
 		}
 		clear(events)
+		for _, r := range c.reports {
+			c.handle(event{report: &r})
+		}
+		c.reports = c.reports[:0]
 		c.begin()
 		if died != nil {
 			probe.Hit(probe.ControllerLogDied)

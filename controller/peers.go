@@ -41,7 +41,7 @@ func (p *peers) send(m *raftpb.Message) {
 	b, err := encodeMessage(c.cfg.Addr, m)
 	if snapshot && (err != nil || addr == "" || len(b) > rpc.Bulk.PayloadMax()) {
 		c.h.Log().Error("a snapshot cannot be sent", "member", to, "address", addr, "bytes", len(b))
-		c.Report(to, false)
+		c.reports = append(c.reports, report{to, false})
 		return
 	}
 	if err != nil || addr == "" {
@@ -54,7 +54,7 @@ func (p *peers) send(m *raftpb.Message) {
 			if err != nil {
 				probe.Hit(probe.ControllerSnapshotLost)
 			}
-			c.Report(to, err == nil)
+			_ = c.queue.Push(sc, event{report: &report{to, err == nil}}) // closed: nobody is interested any more
 		})
 		return
 	}

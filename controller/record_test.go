@@ -40,6 +40,7 @@ func samples() [][]byte {
 		}}),
 		encodeConf(11, newConf()),
 		encodeChunk(&chunk{index: 11, term: 4, conf: newConf(), total: 9, offset: 4, data: []byte("state")}),
+		encodeRoll(11, []member{{1, 4, "a:1"}, {9, -1, "host.example:9092"}}),
 	}
 }
 
@@ -74,6 +75,9 @@ func TestRecordsReadBackWhatWasWritten(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "state", string(k.chunk.data))
 	require.NoError(t, newConf().Equivalent(k.chunk.conf))
+	m, err := decodeRecord(list[4])
+	require.NoError(t, err)
+	require.Equal(t, []member{{1, 4, "a:1"}, {9, -1, "host.example:9092"}}, m.roll)
 }
 
 func TestCutAndNewerRecordsAreRefusedByName(t *testing.T) {
@@ -105,6 +109,8 @@ func FuzzRecord(f *testing.F) {
 			require.Equal(t, p, encodeBatch(x.batch))
 		case x.chunk != nil:
 			require.Equal(t, p, encodeChunk(x.chunk))
+		case x.roll != nil:
+			require.Equal(t, p, encodeRoll(x.applied, x.roll))
 		default:
 			require.Equal(t, p, encodeConf(x.applied, x.conf))
 		}
@@ -134,19 +140,21 @@ func TestStorageReplacesWhatANewLeaderContradicts(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestReplayDecidesWhatALogSays(t *testing.T) {
-	step := func(r *replay, x record, at wal.Position) error {
-		return r.take(x, wal.Found{Entry: wal.Entry{Stream: streamState}, Extent: wal.Extent{Frame: at}})
-	}
-	fresh := func() *replay { return &replay{st: &storage{}, disk: &disklog{}} }
-	entries := func(first uint64, n int, term uint64) record {
-		b := &batch{term: term, commit: first, first: first}
-		for i := range n {
-			b.entries = append(b.entries, newEntry(first+uint64(i), term, "x"))
-		}
-		return record{batch: b}
-	}
+func step(r *replay, x record, at wal.Position) error {
+	return r.take(x, wal.Found{Entry: wal.Entry{Stream: streamState}, Extent: wal.Extent{Frame: at}})
+}
 
+func fresh() *replay { return &replay{st: &storage{}, disk: &disklog{}} }
+
+func entries(first uint64, n int, term uint64) record {
+	b := &batch{term: term, commit: first, first: first}
+	for i := range n {
+		b.entries = append(b.entries, newEntry(first+uint64(i), term, "x"))
+	}
+	return record{batch: b}
+}
+
+func TestReplayDecidesWhatALogSays(t *testing.T) {
 	t.Run("nothing at all is a birth that did not finish", func(t *testing.T) {
 		r := fresh()
 		require.NoError(t, r.finish())
@@ -199,5 +207,33 @@ func TestReplayDecidesWhatALogSays(t *testing.T) {
 		none := record{chunk: &chunk{index: 3, term: 1, total: 4, conf: newConf(), data: []byte("none")}}
 		require.NoError(t, step(r, none, 0))
 		require.ErrorIs(t, r.finish(), ErrDamaged)
+	})
+}
+
+func TestReplayDecidesWhoTheMembersAre(t *testing.T) {
+	t.Run("a membership in force says what is committed", func(t *testing.T) {
+		r := fresh()
+		require.NoError(t, step(r, record{conf: &raftpb.ConfState{Voters: []uint64{1}}}, 0))
+		require.NoError(t, step(r, entries(1, 3, 1), 0))
+		require.NoError(t, step(r, record{applied: 2, conf: newConf()}, 0))
+		require.NoError(t, r.finish())
+		require.EqualValues(t, 2, r.st.hard.GetCommit())
+		require.Len(t, r.st.conf.GetVoters(), 1, "Raft begins with the one before")
+		require.NoError(t, newConf().Equivalent(r.conf))
+	})
+	t.Run("a membership in force whose entry is gone is damage", func(t *testing.T) {
+		r := fresh()
+		require.NoError(t, step(r, record{conf: newConf()}, 0))
+		require.NoError(t, step(r, entries(1, 3, 1), 0))
+		require.NoError(t, step(r, record{applied: 4, conf: newConf()}, 0))
+		require.ErrorIs(t, r.finish(), ErrDamaged)
+	})
+	t.Run("a snapshot replaces a log that it contradicts", func(t *testing.T) {
+		r := fresh()
+		require.NoError(t, step(r, record{conf: newConf()}, 0))
+		require.NoError(t, step(r, entries(1, 3, 1), 0))
+		some := record{chunk: &chunk{index: 2, term: 2, total: 4, conf: newConf(), data: []byte("some")}}
+		require.NoError(t, step(r, some, 0))
+		require.EqualValues(t, 2, r.st.last())
 	})
 }
