@@ -36,10 +36,12 @@ func TestGoldenFrame(t *testing.T) {
 		require.False(t, x.missing, "byte %d: one changed byte is no missing write", at)
 		b[at] ^= 0x11
 	}
-	lap = 1 << 20 // an earlier lap's bytes lie behind a tear: the last byte of a sector may have been torn off alone
+	// An earlier lap's bytes lie behind a tear: the last byte of a sector that is not zero may have been torn off alone.
+	lap = 1 << 20
 	for at := frameHeader; at < len(b); at++ {
+		last := b[at] != 0 && blank(b[at+1:(at/sector+1)*sector])
 		b[at] ^= 0x11
-		require.Equal(t, blank(b[at+1:(at/sector+1)*sector]), look().missing, "byte %d", at)
+		require.Equal(t, last, look().missing, "byte %d", at)
 		b[at] ^= 0x11
 	}
 	for at := range frameHeader {

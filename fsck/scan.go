@@ -127,8 +127,8 @@ func (s *scan) inspect(x *seen) {
 	if got := crc(trailer); got != f.sum {
 		x.why = "its trailer's checksum is wrong"
 		x.missing = s.mayMiss(f.pos+uint64(f.place), trailerSpan(x))
-		if at, _, ok := changedByte(f.sum, got, len(trailer)); ok && at < len(trailer) && !s.unwritten(x,
-			int(f.place)+at) {
+		if at, bits, ok := changedByte(f.sum, got, len(trailer)); ok && at < len(trailer) && !s.unwritten(x,
+			int(f.place)+at, bits) {
 			x.why, x.missing = x.why+", and one changed byte explains it", false
 		}
 		return
@@ -151,8 +151,8 @@ func (s *scan) inspect(x *seen) {
 		}
 		x.bad[i] = true
 		bad++
-		at, _, ok := changedByte(want, got, n)
-		flipped = ok && (at == n || !s.unwritten(x, f.covered(i, at)))
+		at, bits, ok := changedByte(want, got, n)
+		flipped = ok && (at == n || !s.unwritten(x, f.covered(i, at), bits))
 		missing = missing || s.mayMiss(f.pos+uint64(i*blockSize), x.b[i*blockSize:][:blockSize])
 	}
 	if bad == 0 {
@@ -189,10 +189,11 @@ func (s *scan) mayMiss(pos uint64, b []byte) bool {
 	return false
 }
 
-// unwritten reports whether byte at of x, which alone is wrong, and the rest of its sector may have been torn off.
-func (s *scan) unwritten(x *seen, at int) bool {
+// unwritten reports whether byte at of x, which alone is wrong, by bits, and the rest of its sector may have been torn
+// off: then it was to be the last one there that is not zero.
+func (s *scan) unwritten(x *seen, at int, bits byte) bool {
 	rest := x.b[at : (at/sector+1)*sector]
-	return blank(rest[1:]) && (rest[0] == 0 || x.f.pos+uint64(at) >= s.ring.capacity)
+	return rest[0] != bits && blank(rest[1:]) && (rest[0] == 0 || x.f.pos+uint64(at) >= s.ring.capacity)
 }
 
 // accept takes a whole frame.

@@ -216,7 +216,7 @@ func (s *scanner) inspect(o *sight) {
 	if sum := crc32.Checksum(trailer, castagnoli); sum != h.trailerCRC {
 		o.body = bodyMissing
 		at, bits, ok := changedByte(h.trailerCRC, sum, len(trailer))
-		if ok && !s.unwritten(f, int(h.place)+at) {
+		if ok && !s.unwritten(f, int(h.place)+at, bits) {
 			o.body = bodyFlipped
 			trailer[at] ^= bits // in our copy, so that the loss can be listed
 			o.table = h.tabled(trailer)
@@ -245,7 +245,7 @@ func (s *scanner) inspect(o *sight) {
 		o.bad[i] = true
 		bad++
 		missed := s.missing(f, i*BlockSize, BlockSize)
-		if at, ok := flippedAt(h, i, stored, got, n); ok && !s.unwritten(f, at) {
+		if at, bits, ok := flippedAt(h, i, stored, got, n); ok && !s.unwritten(f, at, bits) {
 			flipped = true
 		}
 		missing = missing || missed || !s.virgin(s.pos+Position(i*BlockSize))
@@ -261,17 +261,17 @@ func (s *scanner) inspect(o *sight) {
 	}
 }
 
-// flippedAt returns where in the frame one changed byte explains block i's checksum.
-func flippedAt(h *header, i int, stored, got uint32, n int) (int, bool) {
-	at, _, ok := changedByte(stored, got, n)
+// flippedAt returns where in the frame one changed byte explains block i's checksum, and which bits of it.
+func flippedAt(h *header, i int, stored, got uint32, n int) (int, byte, bool) {
+	at, bits, ok := changedByte(stored, got, n)
 	if !ok {
-		return 0, false
+		return 0, 0, false
 	}
 	a, b, c, _ := h.hashed(i)
 	if at < b-a {
-		return a + at, true
+		return a + at, bits, true
 	}
-	return c + at - (b - a), true
+	return c + at - (b - a), bits, true
 }
 
 // sector is the least that a disk writes or does not write as a whole; some tear even that.
@@ -288,14 +288,15 @@ func (s *scanner) missing(f []byte, off, n int) bool {
 	return false
 }
 
-// unwritten reports whether the sector with the byte at off may be one that was not written from there on: what
-// should follow in it is zero, and so that byte alone differs. Where no lap wrote before it is zero, too.
-func (s *scanner) unwritten(f []byte, off int) bool {
+// unwritten reports whether the sector with the byte at off may be one that was not written from there on, although
+// that byte alone is wrong, by bits: it should be the last one in it that is not zero. Where no lap wrote before it is
+// zero now. A byte that should be zero, as all that a frame is padded with, says nothing of that: it was changed.
+func (s *scanner) unwritten(f []byte, off int, bits byte) bool {
 	end := (off/sector + 1) * sector
-	if !s.virgin(s.pos + Position(off)) {
-		off++
+	if f[off] == bits || f[off] != 0 && s.virgin(s.pos+Position(off)) {
+		return false
 	}
-	return allZero(f[off:end])
+	return allZero(f[off+1 : end])
 }
 
 // accept takes the frame in o into the log.

@@ -76,6 +76,22 @@ func TestAStaleFrameIsNotNext(t *testing.T) {
 	require.Empty(t, found)
 }
 
+// TestOneChangedByteIsDamage (rule 17): the last frame was acknowledged, and nothing else says so yet. What may be a
+// sector that was torn before its last byte cannot be told from it; but most of a small frame is padding.
+func TestOneChangedByteIsDamage(t *testing.T) {
+	for _, pos := range []Position{0, 3 * 16 * BlockSize} {
+		f := sealed(uuid(0x50), pos, 6, 77, 1)
+		for at := range BlockSize {
+			file := ringOf(16, f)
+			b := file[int(pos)%len(file):][:BlockSize]
+			last := pos > 0 && at >= headerSize && b[at] != 0 && allZero(b[at+1:(at/sector+1)*sector])
+			b[at] ^= 0x11
+			s, _ := scanOf(t, file, mark{pos: pos, chain: 77, epoch: 5}, 0)
+			require.Equal(t, last, len(s.rec.Damage) == 0, "byte %d at %d", at, pos)
+		}
+	}
+}
+
 func TestALaterFrameIsEvidence(t *testing.T) {
 	a := sealed(uuid(0x50), 0, 6, 0, 1)
 	b := sealed(uuid(0x50), BlockSize, 6, a.head.crc, 2)
