@@ -91,7 +91,7 @@ func (e *Engine) readLog(sc *host.Scope, r *rangeLog, from, to int64, at wal.Ext
 		return nil
 	}
 	var d *wal.DamageError
-	if !errors.As(err, &d) && !(errors.Is(err, host.ErrIO) && e.unreadable(r, from)) {
+	if !errors.As(err, &d) && !(errors.Is(err, host.ErrIO) && e.unreadable(r, from, to)) {
 		return fmt.Errorf("stream: read offsets [%d, %d) of stream %d from the log: %w", from, to, r.st.id, err)
 	}
 	pos := at.Position()
@@ -106,17 +106,34 @@ func (e *Engine) readLog(sc *host.Scope, r *rangeLog, from, to int64, at wal.Ext
 		Why: "bytes of the entry do not match their CRC or cannot be read", Err: err}
 }
 
-// ioPatience is for how long a volume may fail to read an entry until its bytes are called lost.
-const ioPatience = 30 * time.Second
+const (
+	// ioPatience is for how long a volume may fail to read an entry until its bytes are called lost.
+	ioPatience = 30 * time.Second
+	// rescuePatience is the same for a dead log, from when its rescue began: what is in memory only must be uploaded
+	// before the rescue's time is over (rule 15), and one entry that cannot be read keeps all others back.
+	rescuePatience = 5 * time.Second
+)
 
-// unreadable notes that r's entry at offset from could not be read, and tells whether that has been so for long. The
-// caller holds e.mu.
-func (e *Engine) unreadable(r *rangeLog, from int64) bool {
+// unreadable notes that r's entries [from, to) could not be read, and tells whether that has been so for long. Of
+// several it is the lowest that counts, whoever reads the others meanwhile: what follows is lost with it. The caller
+// holds e.mu.
+func (e *Engine) unreadable(r *rangeLog, from, to int64) bool {
 	now := e.h.Now()
-	if r.unreadFrom == 0 || r.unread != from {
+	switch {
+	case from < to && to <= r.discharged:
+		return false // objects have them
+	case r.unreadFrom == 0 || from < r.unread || r.unread < r.discharged || now.Sub(r.unreadLast) >= ioPatience:
 		r.unread, r.unreadFrom = from, now
+	case from > r.unread:
+		return e.rescuing(now)
 	}
-	return now.Sub(r.unreadFrom) >= ioPatience
+	r.unreadLast = now
+	return now.Sub(r.unreadFrom) >= ioPatience || e.rescuing(now)
+}
+
+// rescuing tells that a rescue has begun some time ago. The caller holds e.mu.
+func (e *Engine) rescuing(now host.Time) bool {
+	return e.rescue != 0 && now.Sub(e.rescue) >= rescuePatience
 }
 
 // readPatiently reads from the log, again when the volume fails to: a hole is for good, an I/O error need not be.

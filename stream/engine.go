@@ -49,6 +49,7 @@ type Engine struct {
 	retry   bool         // a plan waits to be repeated
 	tellAt  host.Time    // no hole that metadata did not take is told again before
 	waitAt  host.Time    // it is not said again before what openings wait for
+	rescue  host.Time    // when Rescue was called; 0 = it was not
 	closed  bool
 	dead    error // why nothing is appended any more
 	fenced  error // why nothing is committed any more

@@ -154,3 +154,72 @@ func TestAReadErrorIsNoHoleUntilItStays(t *testing.T) {
 		})
 	}
 }
+
+// TestAnUnreadableEntryIsLostHoweverManyAre: readers that meet others behind it meanwhile do not put it off. One that
+// could not be read long ago, and was not asked for since, is as good as any.
+func TestAnUnreadableEntryIsLostHoweverManyAre(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 38}, 1)
+	r.cfg.UploadAge, r.cfg.RetryMax = 1<<50, time.Second
+	x := r.streams[0]
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		require.NoError(r, r.e.Flush(sc))
+		r.fill(sc, 4)
+		for r.e.Evict() {
+		}
+		last := x.list[len(x.list)-1]
+		for range 2 {
+			r.w.SetFaults(sim.Faults{ReadError: sim.Always})
+			_, err := x.s.Read(sc, last.base, x.next, 1, false)
+			require.ErrorIs(r, err, host.ErrIO)
+			r.w.SetFaults(sim.Faults{})
+			require.NoError(r, h.Sleep(sc, time.Minute))
+		}
+		require.Zero(r, r.e.Stats().Holes)
+
+		r.w.SetFaults(sim.Faults{ReadError: sim.Always})
+		readers, cancel := sc.Child(0)
+		defer cancel()
+		h.Go(readers, "reader", func(sc *host.Scope) {
+			for h.Sleep(sc, 200*time.Millisecond) == nil && r.e.Stats().Holes == 0 {
+				_, _ = x.s.Read(sc, last.base, x.next, 1, false)
+			}
+		})
+		limit, stop := sc.Child(h.Now().Add(time.Minute))
+		defer stop()
+		require.ErrorIs(r, r.e.Flush(limit), stream.ErrHole)
+		require.EqualValues(r, 1, r.e.Stats().Holes)
+		_, err := x.s.Read(sc, x.list[0].base, x.next, 1, false)
+		require.ErrorIs(r, err, stream.ErrHole)
+		return nil
+	})
+}
+
+// TestARescueLeavesWhatCannotBeRead: the volume of a dead log fails to read as well. What is in memory is uploaded
+// before the owner must end, however many ranges have entries that are not (rule 15).
+func TestARescueLeavesWhatCannotBeRead(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 39}, 4)
+	r.cfg.UploadAge = 1 << 50
+	r.do(func(h host.Host, sc *host.Scope) error {
+		require.NoError(r, r.boot(h, sc))
+		require.NoError(r, r.e.Flush(sc))
+		for i := range 2 {
+			require.NoError(r, r.append(sc, r.streams[i], 2000, true))
+		}
+		for r.e.Evict() {
+		}
+		for i := 2; i < 4; i++ {
+			require.NoError(r, r.append(sc, r.streams[i], 2000, true))
+		}
+		r.m.SetFaults(&sim.Faults{SyncError: sim.Always, ReadError: sim.Always})
+		require.Error(r, r.append(sc, r.streams[0], 100, true))
+		limit, cancel := sc.Child(h.Now().Add(30 * time.Second))
+		defer cancel()
+		require.ErrorIs(r, r.e.Rescue(limit), stream.ErrHole)
+		for _, x := range r.streams[2:] {
+			require.Equal(r, x.acked, r.cat.streams[x.id].last().committed)
+		}
+		require.EqualValues(r, 2, r.e.Stats().Holes)
+		return nil
+	})
+}

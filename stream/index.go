@@ -56,6 +56,7 @@ type rangeLog struct {
 
 	unread     int64     // the volume failed to read the entry there
 	unreadFrom host.Time // since then; 0 = it did not
+	unreadLast host.Time // … the last time
 
 	hole   *HoleError // nothing at or past hole.From is committed
 	marked bool       // metadata knows of the hole

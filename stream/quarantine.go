@@ -83,7 +83,7 @@ func (e *Engine) Quarantined(id ID, epoch Epoch) {
 //     Restored in time the object would still have helped it.
 func (e *Engine) giveUpPinning() {
 	for _, r := range slices.Clone(e.owing) {
-		if e.firstOwed(r)+e.ringBytes/2 >= e.newest {
+		if first := e.firstOwed(r); first == noPin || first+e.ringBytes/2 >= e.newest {
 			continue
 		}
 		switch {

@@ -383,7 +383,12 @@ func (e *Engine) Flush(sc *host.Scope) error {
 
 // Rescue is what the owner of a dead log calls before it exits: everything known durable is uploaded from
 // the slabs, or from the log where it can still be read, and committed. Nothing is trimmed.
-func (e *Engine) Rescue(sc *host.Scope) error { return e.Flush(sc) }
+func (e *Engine) Rescue(sc *host.Scope) error {
+	e.mu.Lock()
+	e.rescue = e.h.Now()
+	e.mu.Unlock()
+	return e.Flush(sc)
+}
 
 // owes tells whether something below target can still be committed.
 func (e *Engine) owes(target wal.Position) bool {
