@@ -268,6 +268,33 @@ func TestTheProbeForgivesOneWrongAnswer(t *testing.T) {
 	require.NoError(t, w.Close())
 }
 
+// secretive says of a key that is not there that it must not be looked at.
+type secretive struct{ objectstore.Store }
+
+func (s secretive) Head(sc *host.Scope, key string) (objectstore.Info, error) {
+	info, err := s.Store.Head(sc, key)
+	if errors.Is(err, objectstore.ErrNotFound) {
+		err = objectstore.ErrDenied
+	}
+	return info, err
+}
+
+// keeping deletes nothing.
+type keeping struct{ objectstore.Store }
+
+func (keeping) Delete(*host.Scope, string) error { return nil }
+
+// TestTheProbeNeedsNoRightToLookForWhatIsNotThere: a bucket's policy may let a prefix be listed and nothing else, and
+// S3 then answers 403 and not 404 to a HEAD. A delete that does nothing is found out all the same.
+func TestTheProbeNeedsNoRightToLookForWhatIsNotThere(t *testing.T) {
+	w := sim.New(sim.Config{Seed: 1})
+	require.NoError(t, w.Do(w.Machine("a"), func(h host.Host, sc *host.Scope) error {
+		require.ErrorContains(t, objectstore.Probe(sc, h, keeping{secretive{w.Store(h)}}), "was deleted")
+		return objectstore.Probe(sc, h, secretive{w.Store(h)})
+	}))
+	require.NoError(t, w.Close())
+}
+
 func TestTheProbePassesThroughFaults(t *testing.T) {
 	for seed := range uint64(10) {
 		w := sim.New(sim.Config{Seed: seed, Faults: sim.Faults{StoreError: 200_000, StoreAppliedError: 200_000}})
