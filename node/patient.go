@@ -28,8 +28,10 @@ func (n *Node) patient() *patientStore {
 		Store: with(objectstore.Policy{Total: call}),
 		reads: with(objectstore.Policy{Total: call, Denied: deniedRead}),
 	}
-	if p.puts = p.Store; n.cfg.StorePut != 0 && n.cfg.StorePut != call {
-		p.puts = with(objectstore.Policy{Total: n.cfg.StorePut})
+	if put := cmp.Or(n.cfg.StorePut, storeCall); put != call {
+		p.puts = with(objectstore.Policy{Total: put})
+	} else {
+		p.puts = p.Store
 	}
 	return p
 }
