@@ -97,6 +97,7 @@ func TestAClusterGrowsAndShrinksUnderLoad(t *testing.T) {
 			x.formed(t)
 		}
 		x.pass(t, 2*time.Second)
+		x.formed(t)
 		x.leave(t, x.leader())
 		x.formed(t)
 		for _, n := range x.nodes {
