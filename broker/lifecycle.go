@@ -8,6 +8,7 @@ import (
 	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
+	"github.com/weirmq/weir/stream"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -61,8 +62,8 @@ func (b *Broker) walDied(err error) {
 		sc, cancel := sc.Child(b.h.Now().Add(rescueMax))
 		defer cancel()
 		e := b.engine.Rescue(sc)
-		if e == nil {
-			e = b.sealAll(sc) // at the known-durable end, which is the committed one now
+		if e == nil || errors.Is(e, stream.ErrRefused) { // then all others are uploaded
+			e = errors.Join(e, b.sealAll(sc)) // at the known-durable end, which is the committed one now
 		}
 		if e != nil {
 			b.h.Log().Error("upload what the dead WAL had acknowledged", "error", e)

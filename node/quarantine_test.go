@@ -27,7 +27,12 @@ const (
 // spoilt is a killed node with a changed byte in one record of partition 0 that only its WAL held.
 func spoilt(t *testing.T, seed uint64) *rig {
 	t.Helper()
-	r := newRig(t, sim.Config{Seed: seed})
+	return spoiltIn(t, sim.Config{Seed: seed})
+}
+
+func spoiltIn(t *testing.T, cfg sim.Config) *rig {
+	t.Helper()
+	r := newRig(t, cfg)
 	r.change = func(c *node.Config) { c.UploadAge = time.Hour }
 	require.NoError(t, r.boot())
 	r.client(func(c *client) error {
