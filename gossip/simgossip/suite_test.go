@@ -79,6 +79,10 @@ func (r *rig) Await(n *gossiptest.Node, paces int, cond func(gossip.Snapshot) bo
 	return cond(r.seen[n])
 }
 
+func (r *rig) Pass(paces int) {
+	require.NoError(r.t, r.w.RunUntil(r.w.Now().Add(time.Duration(paces)*pace)))
+}
+
 func (r *rig) Kill(n *gossiptest.Node) { r.on[n].Kill() }
 
 func (r *rig) Cut(a, b []*gossiptest.Node) {
