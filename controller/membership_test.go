@@ -193,6 +193,14 @@ func TestLeadershipIsHandedOver(t *testing.T) {
 			}
 			c.at = to.name + ":7"
 		}
+		_, term := to.up.Leads()
+		q := api.ProposeRequest{Term: term - 1, Command: metadata.EncodeCommand(&metadatapb.Command{
+			Body: &metadatapb.Command_Fence{Fence: &metadatapb.Fence{Broker: 1, Epoch: 1}},
+		})}
+		_, err := c.call(sc, api.Propose, q.Encode())
+		if h, ok := api.HintOf(err); !ok || !api.Definite(err) || h.Term < term {
+			return fmt.Errorf("a command of the term before said %w", err)
+		}
 		return nil
 	})
 	x.finish(t, 1)
