@@ -112,6 +112,29 @@ func TestAClusterGrowsAndShrinksUnderLoad(t *testing.T) {
 	}
 }
 
+func TestAClusterFormsThroughACrashAtEveryCall(t *testing.T) {
+	count := newWorld(61, sim.Faults{}, 3)
+	count.tend()
+	count.settled(t)
+	calls := [2]uint64{count.w.Machine("c0").Calls(), count.w.Machine("c1").Calls()}
+	require.NoError(t, count.w.Close())
+	for who, n := range calls {
+		require.Greater(t, n, uint64(20))
+		for at := uint64(1); at <= n; at++ {
+			x := newWorld(61, sim.Faults{}, 0)
+			x.w.Machine(fmt.Sprint("c", who)).CrashAt(at, sim.When(at%2), sim.Seeded)
+			for range 3 {
+				x.add()
+			}
+			x.tend()
+			x.settled(t)
+			require.NoError(t, x.w.Err(), "c%d dies at call %d", who, at)
+			require.NoError(t, x.w.Close())
+		}
+	}
+	t.Logf("crashed at each of %d calls", calls)
+}
+
 func TestAMemberWithAnEmptyDiskIsANewMember(t *testing.T) {
 	x := newWorld(21, sim.Faults{}, 3)
 	x.tend()
