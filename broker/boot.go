@@ -33,6 +33,9 @@ func (b *Broker) boot(sc *host.Scope) error {
 	if err != nil {
 		return fmt.Errorf("attach the WAL volume: %w", err)
 	}
+	if held, err = b.releaseUnfit(sc, vol, held); err != nil {
+		return err
+	}
 	if len(held) == 0 {
 		fresh, err := b.createWAL(sc)
 		if err != nil {
@@ -106,6 +109,28 @@ func (b *Broker) proposeBoot(sc *host.Scope, doing string, cmd *metadatapb.Comma
 		return nil, refusedError(doing, res)
 	}
 	return res, nil
+}
+
+// releaseUnfit lets go of WALs that were never opened and are not as large as this start asks for: an earlier one found
+// no room for its own. Nothing was ever written to them.
+func (b *Broker) releaseUnfit(sc *host.Scope, vol host.Volume, held []metadata.WAL) ([]metadata.WAL, error) {
+	var fit []metadata.WAL
+	for _, w := range held {
+		if w.State != metadatapb.WalState_WAL_STATE_FRESH || w.Capacity == uint64(b.cfg.WALCapacity) {
+			fit = append(fit, w)
+			continue
+		}
+		for _, name := range []string{walFile(w.ID), walFile(w.ID) + ".fence"} { // as its holder still (rule 9)
+			if err := vol.Remove(name); err != nil && !errors.Is(err, host.ErrNotExist) {
+				return nil, fmt.Errorf("remove a WAL that was never opened: %w", err)
+			}
+		}
+		cmd := &metadatapb.ReleaseWal{Wal: w.ID[:], Generation: w.Generation}
+		if _, err := b.proposeBoot(sc, "release a WAL that was never opened", metadata.NewCommand(cmd)); err != nil {
+			return nil, err
+		}
+	}
+	return fit, nil
 }
 
 // createWAL records a new WAL as fresh; openWAL formats its file.

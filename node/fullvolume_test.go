@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/node"
 	"github.com/weirmq/weir/sim"
 )
 
@@ -33,4 +35,21 @@ func TestABirthOnAFullVolumeSaysSoAndTheNextStartServes(t *testing.T) {
 		}
 	}
 	require.Equal(t, 2, ring, "the raft log's and the WAL's")
+}
+
+// TestASmallerRingFitsWhereTheFirstDidNot: who asks for a smaller one gets it, as the refusal of the first start says.
+func TestASmallerRingFitsWhereTheFirstDidNot(t *testing.T) {
+	r := newRig(t, sim.Config{Seed: 9, Plan: fault.Plan{{Nth: 4, Target: "weir:wal", Kind: fault.NoSpace}}})
+	require.ErrorContains(t, r.boot(), "no room for a ring of 2 MiB")
+	r.m.KillWith(sim.KeepUnsynced)
+	r.change = func(c *node.Config) { c.WALCapacity = 1 << 20 }
+	for _, topic := range []string{testTopic, "another"} {
+		require.NoError(t, r.boot())
+		require.EqualValues(t, 1<<20, r.node.Broker().Log().Stats().Capacity)
+		r.client(func(c *client) error { return c.createTopic(topic, 1) })
+		require.Len(t, slices.DeleteFunc(r.m.Volume("wal").Files(), func(name string) bool {
+			return strings.HasSuffix(name, ".fence")
+		}), 1)
+		require.NoError(t, r.stop())
+	}
 }
