@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/sim"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -79,6 +80,24 @@ func TestABrokerThatHasLostItsFenceEndsAtOnceWithoutAnUpload(t *testing.T) {
 	require.NoError(t, w.w.Run(func() bool { return w.ended != nil }))
 	require.ErrorIs(t, w.ended, wal.ErrFenced)
 	require.Len(t, w.w.Objects(), objects)
+}
+
+// TestABrokerThatCannotReadItsFenceUploadsWhatItHas: the volume may be dying, and memory has the only copy then (rule
+// 15). Nobody else is known to hold it.
+func TestABrokerThatCannotReadItsFenceUploadsWhatItHas(t *testing.T) {
+	w := newWorld(t)
+	w.do(func(c *wire) {
+		c.topic(wireTopic, 1)
+		c.values("a")
+		c.must(w.node.Broker().Engine().Flush(c.sc)) // the state that its records follow is in the log
+		c.values("b")
+	})
+	objects := len(w.w.Objects())
+	w.m.SetFaults(&sim.Faults{ReadError: sim.Always})
+	w.do(func(c *wire) { c.expect(c.listed(11, -1, false).ErrorCode == 6, "the end is not told") })
+	require.NoError(t, w.w.Run(func() bool { return w.ended != nil }))
+	require.ErrorIs(t, w.ended, host.ErrIO)
+	require.Greater(t, len(w.w.Objects()), objects)
 }
 
 // TestAnEndIsNotToldByABrokerThatHasLostItsFence: somebody else may have moved it on (PROTOCOL rule 28). And the

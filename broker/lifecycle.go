@@ -52,7 +52,7 @@ func (b *Broker) walDied(err error) {
 			b.fail(err)
 			return
 		}
-		if errors.Is(err, wal.ErrFenced) {
+		if errors.Is(err, wal.ErrFenced) && !errors.Is(err, host.ErrIO) { // which says nothing of who holds it
 			// Somebody else holds the WAL, and with it what this run owed: what it would upload nobody would commit,
 			// and every moment that it stays its clients do not look for the new owner (rule 6).
 			probe.Hit(probe.BrokerFencedOut)
