@@ -128,7 +128,7 @@ func (s *scan) inspect(x *seen) {
 		x.why = "its trailer's checksum is wrong"
 		x.missing = s.mayMiss(f.pos+uint64(f.place), trailerSpan(x))
 		if at, bits, ok := changedByte(f.sum, got, len(trailer)); ok && at < len(trailer) && !s.unwritten(x,
-			int(f.place)+at, bits) {
+			int(f.place)+at, int(f.place+f.trailer), bits) {
 			x.why, x.missing = x.why+", and one changed byte explains it", false
 		}
 		return
@@ -152,7 +152,7 @@ func (s *scan) inspect(x *seen) {
 		x.bad[i] = true
 		bad++
 		at, bits, ok := changedByte(want, got, n)
-		flipped = ok && (at == n || !s.unwritten(x, f.covered(i, at), bits))
+		flipped = ok && (at == n || !s.unwritten(x, f.covered(i, at), len(x.b), bits))
 		missing = missing || s.mayMiss(f.pos+uint64(i*blockSize), x.b[i*blockSize:][:blockSize])
 	}
 	if bad == 0 {
@@ -190,9 +190,9 @@ func (s *scan) mayMiss(pos uint64, b []byte) bool {
 }
 
 // unwritten reports whether byte at of x, which alone is wrong, by bits, and the rest of its sector may have been torn
-// off: then it was to be the last one there that is not zero.
-func (s *scan) unwritten(x *seen, at int, bits byte) bool {
-	rest := x.b[at : (at/sector+1)*sector]
+// off: then it was to be the last one there that is not zero, among those below end that the checksum covers.
+func (s *scan) unwritten(x *seen, at, end int, bits byte) bool {
+	rest := x.b[at:min((at/sector+1)*sector, end)]
 	return rest[0] != bits && blank(rest[1:]) && (rest[0] == 0 || x.f.pos+uint64(at) >= s.ring.capacity)
 }
 

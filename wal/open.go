@@ -157,6 +157,9 @@ func (l *Log) open(vol host.Volume, name string, want Expect) (*Recovery, error)
 	if err := l.stamp(&found, &want); err != nil {
 		return nil, err
 	}
+	if err := l.wipeStale(rec); err != nil {
+		return nil, err
+	}
 	return rec, l.prepare()
 }
 

@@ -113,6 +113,33 @@ func (l *Log) wipe(s *scanner) error {
 	return nil
 }
 
+// wipeStale zeroes what the first frame may be placed over where an earlier lap wrote, as wipe does on the first. A
+// write that never became durable may have left a part of a frame there, and what is placed over it now may differ in
+// one byte, such as the leader epoch of an opening state: half of each would look like damage. It is called when both
+// superblocks carry the trim, so all behind the end is free (rule 14).
+func (l *Log) wipeStale(rec *Recovery) error {
+	from := max(rec.End, Position(l.ring.capacity))
+	end := min(rec.End+Position(l.sb.frameLimit)+BlockSize, l.trim.pos+Position(l.ring.capacity))
+	if rec.Clean || from >= end {
+		return nil
+	}
+	zeros, err := l.h.Disk().Memory(int(min(end-from, aheadChunk)))
+	if err != nil {
+		return fmt.Errorf("wal: take memory to wipe behind the end of %s: %w", l.ring.name, err)
+	}
+	for from < end {
+		n := min(Position(len(zeros)), end-from)
+		if err := l.ring.write(zeros[:n], from); err != nil {
+			return err
+		}
+		from += n
+	}
+	if err := l.ring.w.Sync(); err != nil {
+		return fmt.Errorf("wal: sync %s behind its end: %w", l.ring.name, err)
+	}
+	return nil
+}
+
 // stamp writes a superblock with the generation and epoch the log now runs under, over the slot that is
 // older or damaged. Both slots carry the newest trim afterwards.
 func (l *Log) stamp(found *slots, want *Expect) error {

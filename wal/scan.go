@@ -216,7 +216,7 @@ func (s *scanner) inspect(o *sight) {
 	if sum := crc32.Checksum(trailer, castagnoli); sum != h.trailerCRC {
 		o.body = bodyMissing
 		at, bits, ok := changedByte(h.trailerCRC, sum, len(trailer))
-		if ok && !s.unwritten(f, int(h.place)+at, bits) {
+		if ok && !s.unwritten(f[:h.place+h.trailer], int(h.place)+at, bits) {
 			o.body = bodyFlipped
 			trailer[at] ^= bits // in our copy, so that the loss can be listed
 			o.table = h.tabled(trailer)
@@ -290,9 +290,10 @@ func (s *scanner) missing(f []byte, off, n int) bool {
 
 // unwritten reports whether the sector with the byte at off may be one that was not written from there on, although
 // that byte alone is wrong, by bits: it should be the last one in it that is not zero. Where no lap wrote before it is
-// zero now. A byte that should be zero, as all that a frame is padded with, says nothing of that: it was changed.
+// zero now. A byte that should be zero, as all that a frame is padded with, says nothing of that: it was changed. f is
+// the frame up to the end of what the checksum covers: behind that an earlier lap may have left anything.
 func (s *scanner) unwritten(f []byte, off int, bits byte) bool {
-	end := (off/sector + 1) * sector
+	end := min((off/sector+1)*sector, len(f))
 	if f[off] == bits || f[off] != 0 && s.virgin(s.pos+Position(off)) {
 		return false
 	}
