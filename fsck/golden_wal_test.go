@@ -69,5 +69,5 @@ func TestGoldenRaftRecords(t *testing.T) {
 		require.True(t, err != nil || x.kind == raftChunk)
 		b = b[4+n:]
 	}
-	require.Len(t, kinds, 3)
+	require.Len(t, kinds, 4)
 }

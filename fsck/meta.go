@@ -86,8 +86,12 @@ func (c *checker) applyMeta(w *walFile, l *raftLog) *metadata.State {
 		c.find(Finding{Kind: kind, Where: w.where, What: err.Error(), Do: doMeta})
 		return nil
 	}
-	if len(l.voters) == 0 {
+	if len(l.voters) == 0 && !l.member {
 		return fail(RaftLog, fmt.Errorf("it has no membership"))
+	}
+	if len(l.voters) == 0 && l.last() == 0 && l.snap == nil {
+		c.note(Finding{Kind: Pending, Where: w.where, What: "the member has not joined its cluster yet"})
+		return nil
 	}
 	state := c.cached(w, l)
 	c.cache.meta = nil // apply changes it

@@ -9,9 +9,10 @@ import (
 
 // A record of the metadata log, as docs/format/raftlog.md draws it.
 const (
-	raftBatch  = 1
-	raftMember = 2
-	raftChunk  = 3
+	raftBatch   = 1
+	raftMember  = 2
+	raftChunk   = 3
+	raftMembers = 4
 
 	raftStreamBatch = 1
 	raftStreamOther = 2
@@ -134,6 +135,17 @@ func decodeRaft(p []byte) (raftRecord, error) {
 		x.voters, x.others = r.members()
 		x.data = r.p
 		r.bad = r.bad || x.off > x.total || uint64(len(x.data)) > x.total-x.off
+	case raftMembers:
+		x.applied = r.u64()
+		n := r.u16()
+		for r.bad = r.bad || n == 0; n > 0 && !r.bad; n-- {
+			id := r.u64()
+			r.i32() // node
+			r.take(uint64(r.u16()))
+			r.bad = r.bad || len(x.others) > 0 && id <= x.others[len(x.others)-1]
+			x.others = append(x.others, id)
+		}
+		r.bad = r.bad || len(r.p) > 0
 	default:
 		r.bad = true
 	}
@@ -147,6 +159,7 @@ func decodeRaft(p []byte) (raftRecord, error) {
 type raftLog struct {
 	term, commit uint64
 	voters       []uint64
+	member       bool   // a membership was read
 	base         uint64 // entries[0] has index base+1
 	entries      []raftEntry
 	snapIndex    uint64
@@ -168,8 +181,11 @@ func (l *raftLog) add(x raftRecord, at uint64) error {
 		return l.addBatch(x, at)
 	case raftChunk:
 		return l.addChunk(x)
+	case raftMembers:
+		return nil // where members are reached is nothing to a volume
 	}
-	l.voters = x.voters
+	l.voters, l.member = x.voters, true
+	l.commit = max(l.commit, x.applied) // it is written when all up to there was applied
 	return nil
 }
 
@@ -226,7 +242,8 @@ func (l *raftLog) addChunk(x raftRecord) error {
 	return nil
 }
 
-// upTo is the last entry that counts: with one voter every entry that is durable, else what is known committed.
+// upTo is the last entry that counts: with one voter every entry that is durable, else what is known committed. A member
+// that has yet to join has no voter, and knows of nothing.
 func (l *raftLog) upTo() uint64 {
 	if len(l.voters) == 1 {
 		return l.last()
