@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+	"time"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/mutant"
@@ -31,7 +32,7 @@ func (e *Engine) index(sc *host.Scope, loc Location) ([]block, error) {
 		return cached, nil
 	}
 	var blocks []block
-	err := e.patiently(func() (err error) {
+	err := e.patiently(sc, func() (err error) {
 		blocks, err = e.fetchIndex(sc, loc)
 		return err
 	})
@@ -44,18 +45,28 @@ func (e *Engine) index(sc *host.Scope, loc Location) ([]block, error) {
 	return blocks, nil
 }
 
-// getTries is how often a part of an object is read before what it gave is believed: an answer may be cut short, or
-// have a flipped bit, once.
-const getTries = 3
+// getTries is how often a part of an object is read before what it gave is believed: an answer may be cut short, be
+// another range's, or have a flipped bit, now and then.
+//
+// What is damaged at rest costs them all, and their pauses: about a second.
+const (
+	getTries = 6
+	getPause = 10 * time.Millisecond // before the second, and three times as long before each further one
+)
 
 // patiently calls get again when what it got is damaged.
-func (e *Engine) patiently(get func() error) error {
+func (e *Engine) patiently(sc *host.Scope, get func() error) error {
+	pause := getPause
 	for try := 1; ; try++ {
 		err := get()
 		if try == getTries || !errors.Is(err, ErrDamaged) {
 			return err
 		}
 		probe.Hit(probe.StreamGetAgain)
+		if e := e.h.Sleep(sc, pause); e != nil {
+			return e
+		}
+		pause *= 3
 	}
 }
 
@@ -108,7 +119,7 @@ func (e *Engine) block(sc *host.Scope, loc Location, b block) ([]byte, error) {
 		return p, nil
 	}
 	p = make([]byte, b.size)
-	if err := e.patiently(func() error { return e.fetchBlock(sc, loc, b, p) }); err != nil {
+	if err := e.patiently(sc, func() error { return e.fetchBlock(sc, loc, b, p) }); err != nil {
 		return nil, err
 	}
 	p = p[blockHeaderSize : len(p)-crcSize]
