@@ -242,8 +242,8 @@ func (l *raftLog) addChunk(x raftRecord) error {
 	return nil
 }
 
-// upTo is the last entry that counts: with one voter every entry that is durable, else what is known committed. A member
-// that has yet to join has no voter, and knows of nothing.
+// upTo is the last entry that counts: with one voter every entry that is durable, else what is known committed. A
+// member that has yet to join has no voter, and knows of nothing.
 func (l *raftLog) upTo() uint64 {
 	if len(l.voters) == 1 {
 		return l.last()
