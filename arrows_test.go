@@ -56,6 +56,10 @@ var arrows = map[string]arrow{
 	"controller/lease": {level: 20, may: []string{"host"}}, // host.Time only
 	// What controllers say, for those who serve it and those who call it.
 	"controller/api": {level: 38, may: []string{"rpc", "metadata/metadatapb"}},
+	// controller/remote is their client, in the brokers.
+	"controller/remote": {level: 39, may: []string{
+		"host", "rpc", "metadata", "metadata/metadatapb", "controller/api", "controller/lease",
+	}},
 
 	// stream knows nothing of Kafka and nothing of metadata: it asks its Catalog.
 	"stream": {level: 30, may: []string{"host", "objectstore", "wal", "internal/invariant"}},
