@@ -111,6 +111,7 @@ func Open(sc *host.Scope, h host.Host, cfg Config) (*Client, error) {
 	c.moved.Init(h, &c.mu)
 	c.who.given = cfg.Addresses
 	c.who.next = c.rng.IntN(len(cfg.Addresses))
+	c.who.source = c.who.next // clients spread over the members
 	c.tasks = host.NewGroup(h, sc)
 	c.tasks.Go("remote.follow", c.follow)
 	return c, nil

@@ -83,8 +83,8 @@ func (c *Client) source() string {
 		return w.leader // a result is there for certain
 	}
 	list := w.all()
-	w.next++
-	return list[w.next%len(list)]
+	w.source++
+	return list[w.source%len(list)]
 }
 
 // elsewhere has the follower ask another member if the one it asks has been silent for long.
@@ -196,7 +196,9 @@ func (f *follower) install(s *metadata.State, at uint64) error {
 	c := f.c
 	index, term := s.Index()
 	cluster, _ := s.Cluster()
-	if !cluster.IsZero() && cluster != c.cfg.Cluster {
+	var known metadata.UUID // zero while the cluster has no name
+	c.Read(func(s *metadata.State) { known, _ = s.Cluster() })
+	if cluster != known && cluster != c.cfg.Cluster {
 		return fmt.Errorf("%w: a snapshot of %s, not of %s", ErrForeign, cluster, c.cfg.Cluster)
 	}
 	c.mu.Lock()

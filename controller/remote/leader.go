@@ -19,11 +19,13 @@ type whereabouts struct {
 	members []string // as of applied
 	applied uint64
 	next    int // of all: whom to ask who leads
+	source  int // of all: whom to follow
 
 	leader string    // "": not known
+	sure   bool      // it did what only a leader does, since it was last doubted
 	term   uint64    // of the newest hint
 	shun   string    // it was said to lead and gave no answer …
-	until  host.Time // … so hints to it count for nothing until then
+	until  host.Time // … so hints to it in that term count for nothing until then
 }
 
 // all is every address: members first, then those given that are none of them.
@@ -39,7 +41,8 @@ func (w *whereabouts) all() []string {
 
 const (
 	callWait  = 5 * time.Second // for the answer to one call
-	shunFor   = 500 * time.Millisecond
+	readWait  = time.Second     // for one that may be repeated
+	shunFor   = 2 * time.Second
 	pauseLow  = 10 * time.Millisecond
 	pauseHigh = 250 * time.Millisecond
 )
@@ -62,7 +65,7 @@ func (c *Client) target() string {
 func (c *Client) answered(addr string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.who.leader = addr
+	c.who.leader, c.who.sure = addr, true
 	if c.who.shun == addr {
 		c.who.shun = ""
 	}
@@ -76,7 +79,7 @@ func (c *Client) failed(addr string, err error) bool {
 	defer c.mu.Unlock()
 	w := &c.who
 	if w.leader == addr {
-		w.leader = ""
+		w.leader, w.sure = "", false
 	}
 	if !refused && !answeredAtAll(err) {
 		w.shun, w.until = addr, now.Add(shunFor)
@@ -86,7 +89,7 @@ func (c *Client) failed(addr string, err error) bool {
 		return false
 	}
 	probe.Hit(probe.RemoteHintTaken)
-	w.leader, w.term = hint.Addr, hint.Term
+	w.leader, w.term, w.sure = hint.Addr, hint.Term, false
 	return true
 }
 
@@ -102,20 +105,28 @@ func (c *Client) suspect(addr string) {
 	if c.who.leader == addr {
 		probe.Hit(probe.RemoteLeaderSlow)
 		c.who.leader, c.who.shun, c.who.until = "", addr, c.h.Now().Add(shunFor)
+		c.who.sure = false
 	}
 }
 
-// ask calls whoever leads until there is an answer, may reports that the error leaves nothing to try, or until comes.
-// The error is the last call's.
+// sure reports whether it is known who leads.
+func (c *Client) sure() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.who.sure
+}
+
+// ask calls whoever leads, and bears with each call for wait, until there is an answer, may does not allow another
+// call, or until comes. The error is the last call's.
 func (c *Client) ask(
-	sc *host.Scope, m rpc.Method, req []byte, until host.Time, may func(error) bool,
+	sc *host.Scope, m rpc.Method, req []byte, wait time.Duration, until host.Time, may func(error) bool,
 ) ([]byte, error) {
-	for wait := pauseLow; ; wait = min(2*wait, pauseHigh) {
+	for pause := pauseLow; ; pause = min(2*pause, pauseHigh) {
 		if err := c.ended(); err != nil {
 			return nil, err
 		}
 		addr := c.target()
-		p, err := c.cfg.Pool.Call(sc, addr, m, slices.Clone(req), callWait)
+		p, err := c.cfg.Pool.Call(sc, addr, m, slices.Clone(req), wait)
 		if err == nil {
 			c.answered(addr)
 			return p, nil
@@ -132,9 +143,9 @@ func (c *Client) ask(
 		}
 		c.stats.retried.Add(1)
 		if told {
-			wait = pauseLow
+			pause = pauseLow
 		}
-		if e := c.pause(sc, wait); e != nil {
+		if e := c.pause(sc, pause); e != nil {
 			return nil, fmt.Errorf("%w (last: %w)", e, err)
 		}
 	}
@@ -143,7 +154,7 @@ func (c *Client) ask(
 // Sync returns an index such that the replica, which has applied it, shows everything that was answered to anybody
 // before the call. Errors: ErrNoLeader, ErrClosed, metadata.ErrNewer, and those of sc.
 func (c *Client) Sync(sc *host.Scope) (uint64, error) {
-	p, err := c.ask(sc, api.ReadIndex, nil, c.h.Now().Add(c.cfg.Patience), func(error) bool { return true })
+	p, err := c.ask(sc, api.ReadIndex, nil, readWait, c.h.Now().Add(c.cfg.Patience), func(error) bool { return true })
 	if err != nil {
 		return 0, c.unfound(sc, err)
 	}

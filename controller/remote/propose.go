@@ -21,7 +21,7 @@ func (c *Client) Propose(sc *host.Scope, cmd *metadatapb.Command) (*metadatapb.R
 	q := api.ProposeRequest{Command: metadata.EncodeCommand(cmd)}
 	until := c.h.Now().Add(c.cfg.Patience)
 	for {
-		p, err := c.ask(sc, api.Propose, q.Encode(), until, another)
+		p, err := c.ask(sc, api.Propose, q.Encode(), callWait, until, another)
 		if err != nil {
 			return nil, c.unproposed(sc, err)
 		}

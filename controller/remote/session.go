@@ -129,7 +129,7 @@ func (s *Session) WaitHeld(sc *host.Scope) error {
 
 // run sends a heartbeat every now and then, and sooner when the last one failed.
 func (s *Session) run(sc *host.Scope) error {
-	h, every := s.c.h, s.c.cfg.Lease.Every
+	h := s.c.h
 	quick, held := againLow, false
 	for sc.Err() == nil && !s.Over() {
 		now := s.Held(h.Now(), h.Wall())
@@ -138,16 +138,25 @@ func (s *Session) run(sc *host.Scope) error {
 		}
 		held = now
 		s.beat()
-		if !s.rest(sc, h.Now().Add(every)) {
-			quick = againLow
+		if !s.rest(sc, h.Now().Add(s.bear())) {
 			continue
 		}
 		if s.c.pause(sc, quick) != nil {
 			break
 		}
-		quick = min(2*quick, againHigh)
+		if quick = min(2*quick, againHigh); held {
+			quick = againLow
+		}
 	}
 	return nil
+}
+
+// bear is how long a heartbeat may take before another member is asked: not long while nobody is known to lead.
+func (s *Session) bear() time.Duration {
+	if s.c.sure() {
+		return s.c.cfg.Lease.Every
+	}
+	return min(againHigh, s.c.cfg.Lease.Every)
 }
 
 // rest waits until a time, or until a heartbeat has failed, which it reports.
@@ -176,8 +185,9 @@ func (s *Session) beat() {
 		s.hooks.Report(&q)
 	}
 	q.WALs = q.WALs[:min(len(q.WALs), reportSize/24)]
+	bear := s.bear()
 	s.mu.Lock()
-	last, silent := s.sent, s.sent.number > s.most && c.h.Now() >= s.sent.at.Add(c.cfg.Lease.Every)
+	last, silent := s.sent, s.sent.number > s.most && c.h.Now() >= s.sent.at.Add(bear)
 	full := s.out >= beatsMax
 	s.mu.Unlock()
 	if silent {

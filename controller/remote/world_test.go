@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/weirmq/weir/controller/lease"
 	"github.com/weirmq/weir/controller/remote"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
@@ -129,4 +130,33 @@ func TestClientsStayRightThroughTrouble(t *testing.T) {
 
 func TestAWorldReplaysToTheSameHash(t *testing.T) {
 	require.Equal(t, runWorld(t, 3, 4*time.Second), runWorld(t, 3, 4*time.Second))
+}
+
+func TestALeaseOutlivesItsLeader(t *testing.T) {
+	for seed := uint64(1); seed <= 6; seed++ {
+		x := newWorldOf(seed, lease.Config{}, 100*time.Millisecond) // as in production
+		x.formed(t)
+		k := &client{name: "k0"}
+		x.clients = append(x.clients, k)
+		x.start(k)
+		x.settle(t)
+		x.quiet = true
+		old := x.leads()
+		switch seed % 3 {
+		case 0:
+			x.w.Machine(old.name).Kill()
+			old.up = nil
+		case 1: // it hears nobody and says nothing
+			x.w.Partition([]string{old.name}, []string{"c0", "c1", "c2", "k0"})
+		case 2: // nor do its peers reach it, but the broker does
+			x.w.Partition([]string{old.name}, []string{"c0", "c1", "c2"})
+		}
+		began := x.w.Now()
+		x.until(t, 10*time.Second, "another leader", func() bool { l := x.leads(); return l != nil && l != old })
+		led, until := x.w.Now(), k.session.Until()
+		x.until(t, 10*time.Second, "a lease by it", func() bool { return k.session.Until() > until })
+		require.Less(t, time.Duration(x.w.Now()-led), 300*time.Millisecond, "seed %d: the new leader is found late", seed)
+		t.Logf("seed %d: a leader after %v, a lease %v later", seed, time.Duration(led-began), time.Duration(x.w.Now()-led))
+		require.NoError(t, x.w.Close())
+	}
 }
