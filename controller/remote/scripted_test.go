@@ -38,6 +38,14 @@ func scripted(
 	t *testing.T, list [2]script, fn func(h host.Host, sc *host.Scope, c *remote.Client, pool *rpc.Pool) error,
 ) {
 	t.Helper()
+	scriptedAs(t, remote.Config{Addresses: names, Poll: 300 * time.Millisecond}, list, fn)
+}
+
+func scriptedAs(
+	t *testing.T, cfg remote.Config, list [2]script,
+	fn func(h host.Host, sc *host.Scope, c *remote.Client, pool *rpc.Pool) error,
+) {
+	t.Helper()
 	w := sim.New(sim.Config{Seed: 11, Net: sim.NetConfig{DialWait: time.Second}})
 	for i, s := range list {
 		w.Machine(names[i][:2]).Boot(func(h host.Host, sc *host.Scope) {
@@ -50,9 +58,8 @@ func scripted(
 	require.NoError(t, w.RunUntil(host.Time(time.Second)))
 	require.NoError(t, w.Do(w.Machine("k"), func(h host.Host, sc *host.Scope) error {
 		pool := rpc.NewPool(sc, h, rpc.PoolConfig{Identity: rpc.Identity{Cluster: rpc.Cluster(cluster), Node: 1}})
-		c, err := remote.Open(sc, h, remote.Config{
-			Pool: pool, Addresses: names, Cluster: cluster, Patience: 2 * time.Second, Poll: 300 * time.Millisecond,
-		})
+		cfg.Pool, cfg.Cluster, cfg.Patience = pool, cluster, 2*time.Second
+		c, err := remote.Open(sc, h, cfg)
 		if err != nil {
 			return err
 		}
@@ -69,7 +76,9 @@ func (s script) serve(h host.Host, sc *host.Scope) error {
 			Handler: func(sc *host.Scope, _ *rpc.Peer, req []byte) ([]byte, error) { return fn(sc, req) }})
 	}
 	handle(api.Status, func(*host.Scope, []byte) ([]byte, error) {
-		return api.StatusAnswer{Cluster: cluster}.Encode(), nil
+		return api.StatusAnswer{Cluster: cluster, Members: []api.Member{
+			{ID: 1, Addr: names[0]}, {ID: 2, Addr: names[1]},
+		}}.Encode(), nil
 	})
 	handle(api.Follow, func(sc *host.Scope, req []byte) ([]byte, error) {
 		q, err := api.DecodeFollow(req)
@@ -354,46 +363,79 @@ func TestReadShowsAResultThoughTheFollowedMemberLags(t *testing.T) {
 	lags := script{propose: func(*metadatapb.Command) (*metadatapb.Result, error) {
 		return nil, api.NotLeader(api.Hint{Term: 1, Addr: names[0]})
 	}}
-	scripted(t, [2]script{lead, lags}, func(h host.Host, sc *host.Scope, c *remote.Client, _ *rpc.Pool) error {
-		if err := h.Sleep(sc, 100*time.Millisecond); err != nil {
-			return err
-		}
-		res, err := c.Propose(sc, register(5))
-		if err != nil {
-			return err
-		}
-		c.Read(func(s *metadata.State) {
-			b, _ := s.Broker(5)
-			assert.Equal(t, res.GetRegister().GetEpoch(), b.Epoch, "ReadYourResults")
+	cfg := remote.Config{Addresses: names, Poll: 20 * time.Second}
+	for range 2 { // whichever is followed first
+		r = nil
+		cfg.Addresses = []string{cfg.Addresses[1], cfg.Addresses[0]}
+		scriptedAs(t, cfg, [2]script{lead, lags}, func(h host.Host, sc *host.Scope, c *remote.Client, _ *rpc.Pool) error {
+			if err := h.Sleep(sc, 100*time.Millisecond); err != nil {
+				return err
+			}
+			began := h.Now()
+			res, err := c.Propose(sc, register(5))
+			if err != nil {
+				return err
+			}
+			assert.Less(t, time.Duration(h.Now()-began), time.Second)
+			c.Read(func(s *metadata.State) {
+				b, _ := s.Broker(5)
+				assert.Equal(t, res.GetRegister().GetEpoch(), b.Epoch, "ReadYourResults")
+			})
+			return nil
 		})
-		return nil
-	})
+	}
+}
+
+func TestAMemberWithoutNewsIsFollowedForOnePollOnly(t *testing.T) {
+	list, _ := history(5)
+	knows := script{follow: func(sc *host.Scope, h host.Host, q api.FollowRequest) (api.FollowAnswer, error) {
+		if q.After >= 5 {
+			return idle(sc, h, q)
+		}
+		return api.FollowAnswer{Applied: 5, Entries: list[q.After:]}, nil
+	}}
+	for _, both := range [][2]script{{knows, {}}, {{}, knows}} {
+		scripted(t, both, func(h host.Host, sc *host.Scope, c *remote.Client, _ *rpc.Pool) error {
+			_, err := c.Wait(sc, 4, h.Now().Add(time.Second))
+			return err
+		})
+	}
+}
+
+func TestMembersAreLearnedFromOneOfThem(t *testing.T) {
+	_, states := history(1)
+	no := script{propose: func(*metadatapb.Command) (*metadatapb.Result, error) {
+		return nil, api.NotLeader(api.Hint{Term: 1}) // it does not know who does
+	}}
+	var r *metadatapb.Result
+	yes := script{propose: func(cmd *metadatapb.Command) (*metadatapb.Result, error) {
+		s, err := metadata.Restore(states[0].Snapshot())
+		r = s.Apply(2, 1, cmd)
+		r.Index = 0 // there is nothing to follow
+		return r, err
+	}}
+	scriptedAs(t, remote.Config{Addresses: names[:1]}, [2]script{no, yes},
+		func(_ host.Host, sc *host.Scope, c *remote.Client, _ *rpc.Pool) error {
+			_, err := c.Propose(sc, register(2))
+			return err
+		})
 }
 
 func TestALeaseCountsFromTheSending(t *testing.T) {
+	first := uint64(0)
 	slow := func(sc *host.Scope, h host.Host, q api.HeartbeatRequest) (api.HeartbeatAnswer, error) {
-		return api.HeartbeatAnswer{Number: q.Number}, h.Sleep(sc, time.Second)
-	}
-	list, _ := history(2)
-	follow := func(sc *host.Scope, h host.Host, q api.FollowRequest) (api.FollowAnswer, error) {
-		if q.After >= 2 {
-			return idle(sc, h, q)
+		if first == 0 || first == q.Number {
+			first = q.Number
+			return api.HeartbeatAnswer{Number: q.Number}, h.Sleep(sc, time.Second)
 		}
-		return api.FollowAnswer{Applied: 2, Entries: list[q.After:]}, nil
+		return api.HeartbeatAnswer{Number: q.Number, Why: uint8(lease.WhyBusy)}, nil
 	}
-	both := script{heartbeat: slow, follow: follow, read: func() (api.ReadAnswer, error) {
-		return api.ReadAnswer{Index: 2, Term: 1}, nil
-	}}
+	both := script{heartbeat: slow}
 	scripted(t, [2]script{both, both}, func(h host.Host, sc *host.Scope, c *remote.Client, _ *rpc.Pool) error {
-		if _, err := c.Sync(sc); err != nil {
-			return err
-		}
-		alive := true
-		sent := h.Now()
+		sent, asked := h.Now(), 0
 		s := c.StartSession(sc, 2, 1, remote.Hooks{Alive: func() bool {
-			was := alive
-			alive = false // one heartbeat only
-			return was
+			asked++
+			return asked <= 5 // then it makes no progress any more
 		}})
 		if err := s.WaitHeld(sc); err != nil {
 			return err
@@ -411,12 +453,41 @@ func TestALeaseCountsFromTheSending(t *testing.T) {
 		if err := h.Sleep(sc, cfg.Length); err != nil {
 			return err
 		}
-		if s.Held(h.Now(), h.Wall()) || c.Stats().Heartbeats != 1 {
-			return errors.New("a broker without progress sent heartbeats")
+		if s.Held(h.Now(), h.Wall()) || c.Stats().Heartbeats != 5 || asked < 6 {
+			return fmt.Errorf("%d heartbeats, asked %d times", c.Stats().Heartbeats, asked)
 		}
 		s.Stop()
 		return nil
 	})
+}
+
+func TestAReplicaThatShowsAFenceEndsTheSession(t *testing.T) {
+	list, _ := history(2)
+	fence := metadata.EncodeCommand(&metadatapb.Command{Term: 1, WallMs: 1, Body: &metadatapb.Command_Fence{
+		Fence: &metadatapb.Fence{Broker: 2, Epoch: 1},
+	}})
+	list = append(list, api.Entry{Index: 3, Term: 1, Kind: api.EntryCommand, Command: fence})
+	for _, late := range []time.Duration{time.Second, 0} { // 0: it is there before the session is
+		both := script{follow: func(sc *host.Scope, h host.Host, q api.FollowRequest) (api.FollowAnswer, error) {
+			if q.After >= 3 {
+				return idle(sc, h, q)
+			}
+			return api.FollowAnswer{Applied: 3, Entries: list[q.After:]}, h.Sleep(sc, late)
+		}}
+		scripted(t, [2]script{both, both}, func(h host.Host, sc *host.Scope, c *remote.Client, _ *rpc.Pool) error {
+			if err := h.Sleep(sc, time.Second/2); err != nil {
+				return err
+			}
+			fenced := 0
+			s := c.StartSession(sc, 2, 1, remote.Hooks{Fenced: func() { fenced++ }})
+			child, cancel := sc.Child(h.Now().Add(5 * time.Second))
+			defer cancel()
+			if err := s.WaitHeld(child); !errors.Is(err, remote.ErrFenced) || fenced != 1 {
+				return fmt.Errorf("WaitHeld: %w, fenced %d times", err, fenced)
+			}
+			return nil
+		})
+	}
 }
 
 func TestOnlyAQuorumsWordEndsASession(t *testing.T) {
