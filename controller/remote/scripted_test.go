@@ -419,3 +419,23 @@ func TestMembersAreLearnedFromOneOfThem(t *testing.T) {
 			return err
 		})
 }
+
+func TestAPartOfAnotherSnapshotIsRefusedAtOnce(t *testing.T) {
+	_, states := history(40)
+	older, newer := parts(states[29], 200, 1000), parts(states[39], 200, 1000)
+	asked := 0
+	follow := func(sc *host.Scope, h host.Host, q api.FollowRequest) (api.FollowAnswer, error) {
+		if asked++; asked == 1 {
+			return older(sc, h, q)
+		}
+		return newer(sc, h, q) // the second one at the offset that the first has reached
+	}
+	whole := (len(states[39].Snapshot()) + 199) / 200
+	scripted(t, [2]script{{follow: follow}, {follow: follow}},
+		func(h host.Host, sc *host.Scope, c *remote.Client, _ *rpc.Pool) error {
+			_, err := c.Wait(sc, 39, h.Now().Add(5*time.Second))
+			assert.EqualValues(t, 1, c.Stats().Refused)
+			assert.EqualValues(t, 1+whole, c.Stats().Parts, "OneSnapshot")
+			return err
+		})
+}
