@@ -134,6 +134,9 @@ func (l *Log) wipeStale(rec *Recovery) error {
 		}
 		from += n
 	}
+	if mutant.On(mutant.UseBeforeSync) {
+		return nil // the sync would cover what was scanned
+	}
 	if err := l.ring.w.Sync(); err != nil {
 		return fmt.Errorf("wal: sync %s behind its end: %w", l.ring.name, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/sim"
 )
 
@@ -38,11 +39,25 @@ func Draw(seed uint64) Settings {
 	s.drawTrouble(stream(seed, "trouble", 0))
 	if put := &s.Node.StorePut; *put > 0 { // or a store that is only slow fails every put for ever
 		*put = max(*put, 20*max(s.Store.Latency.Max, 15*time.Millisecond))
+		if *put < time.Second { // who gives a put up early meets the one that lands late
+			s.raise(fault.StoreLate, 300_000)
+		}
 	}
 	if call := &s.Node.StoreCall; *call > 0 { // … or every other call
 		*call = max(*call, 20*max(s.Store.Latency.Max, 15*time.Millisecond), 5*s.Store.Latency.Worst/2)
 	}
 	return s
+}
+
+// raise makes a kind's rate at least rate.
+func (s *Settings) raise(k fault.Kind, rate sim.Rate) {
+	for i := range s.Rates {
+		if s.Rates[i].Kind == k {
+			s.Rates[i].Rate = max(s.Rates[i].Rate, rate)
+			return
+		}
+	}
+	s.Rates = append(s.Rates, FaultRate{k, rate})
 }
 
 // drawRare draws what has to come together for some mistakes to show: frames of many blocks, a WAL taken over within a

@@ -35,8 +35,8 @@ func (s *Settings) drawTrouble(rng *rand.Rand) {
 		s.Crash.Usurps = append(s.Crash.Usurps, time.Duration(rng.Int64N(int64(s.Duration))))
 		slices.Sort(s.Crash.Usurps)
 	}
-	if rng.IntN(4) == 0 {
-		s.Crash.Stranded = 1 + rng.IntN(4)
+	if rng.IntN(3) == 0 {
+		s.Crash.Stranded = 2 + rng.IntN(3)
 		s.Node.StoreCall = 300*time.Millisecond + time.Duration(rng.Int64N(int64(2*time.Second)))
 		s.Crash.Count = max(2, s.Crash.Count)
 	}
