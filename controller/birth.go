@@ -82,6 +82,9 @@ func (o *opened) open(sc *host.Scope, h host.Host, cfg *Config, vol host.Volume,
 	if o.replay, err = readBack(sc, o.disk, rec); err != nil {
 		return fmt.Errorf("controller: read back the log on volume %s: %w", cfg.Volume, err)
 	}
+	if err := o.replay.letGo(sc); err != nil {
+		return fmt.Errorf("controller: trim the log on volume %s: %w", cfg.Volume, err)
+	}
 	return nil
 }
 

@@ -182,11 +182,15 @@ func (d *disklog) saveSnapshot(sc *host.Scope, st *storage, s chunk) error {
 	d.snapAt, d.snapBytes = drafts[0].place, int64(s.total)
 	d.snapshots.Add(1)
 	st.compact(s.index, s.term)
-	trim := d.snapAt
+	d.trim(st, d.snapAt)
+	return nil
+}
+
+// trim lets go of the log below a snapshot that begins at from, but not of entries behind it that lie before it.
+func (d *disklog) trim(st *storage, from wal.Position) {
 	if len(st.places) > 0 {
 		probe.Hit(probe.ControllerEntriesBehind)
-		trim = min(trim, st.places[0])
+		from = min(from, st.places[0])
 	}
-	d.log.Trim(trim)
-	return nil
+	d.log.Trim(from)
 }

@@ -28,10 +28,13 @@ type replay struct {
 	part *chunk       // a snapshot of which some chunks were read
 	at   wal.Position // where its first chunk lies
 	snap *chunk       // the newest whole snapshot
+	from wal.Position // where it begins: its members, or its first chunk
+	hind bool         // the hard state is in the log behind it
 	seen bool         // a record of any kind was read
 
 	born   *raftpb.ConfState // as of index 0
 	rollOf record            // the newest roll
+	rollAt wal.Position      // where it lies
 }
 
 // readBack reads the log's records in order. It writes nothing.
@@ -70,7 +73,7 @@ func (r *replay) take(x record, f wal.Found) error {
 		return r.takeChunk(x.chunk, f.Frame)
 	}
 	if x.roll != nil {
-		r.rollOf = x
+		r.rollOf, r.rollAt = x, f.Frame
 		return nil
 	}
 	if x.applied < r.confAt {
@@ -87,7 +90,7 @@ func (r *replay) takeBatch(b *batch, at wal.Position) error {
 	if b.term < r.hard.term {
 		return fmt.Errorf("term %d after %d: %w", b.term, r.hard.term, ErrDamaged)
 	}
-	r.hard = hardState{b.term, b.vote, max(b.commit, r.hard.commit)}
+	r.hard, r.hind = hardState{b.term, b.vote, max(b.commit, r.hard.commit)}, true
 	if len(b.entries) == 0 {
 		return nil
 	}
@@ -119,9 +122,9 @@ func (r *replay) takeChunk(c *chunk, at wal.Position) error {
 	if r.snap != nil {
 		probe.Hit(probe.ControllerSnapshotAgain)
 	}
-	r.snap, r.part = p, nil
+	r.snap, r.part, r.from, r.hind = p, nil, r.at, false
 	if r.rollOf.applied == p.index {
-		p.roll = r.rollOf.roll
+		p.roll, r.from = r.rollOf.roll, min(r.from, r.rollAt)
 	}
 	if p.index >= r.confAt {
 		r.conf, r.confAt = p.conf, p.index
@@ -141,6 +144,21 @@ func (r *replay) takeChunk(c *chunk, at wal.Position) error {
 		return fmt.Errorf("snapshot %d, the log before it begins at %d: %w", p.index, r.st.base+1, ErrDamaged)
 	}
 	r.st.compact(p.index, p.term)
+	return nil
+}
+
+// letGo trims what the newest snapshot stands for: the last run may have died between making it durable and the trim,
+// and a log that is full of what nobody needs could not take the next one.
+func (r *replay) letGo(sc *host.Scope) error {
+	if r.snap == nil {
+		return nil
+	}
+	if !r.hind {
+		if err := r.disk.write(sc, []*draft{r.disk.batch(nil)}); err != nil {
+			return err
+		}
+	}
+	r.disk.trim(r.st, r.from)
 	return nil
 }
 
