@@ -64,9 +64,8 @@ fuzz: ## every fuzz target for FUZZTIME, two at a time with one worker each
 	@set -euo pipefail; $(if $(FUZZJSON),rm -f $(FUZZJSON) $(FUZZJSON).*;) \
 	for pkg in $$($(GO) list ./...); do \
 		$(GO) test -list '^Fuzz' $$pkg | awk -v pkg=$$pkg '/^Fuzz/ { print pkg, $$1 }' || exit 1; \
-	done | xargs -L1 -P2 bash -c 'set -o pipefail; echo "$$0 $$1"; \
-		$(GO) test $(if $(FUZZJSON),-json) $$0 -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -parallel 1 \
-		-fuzzminimizetime 10x $(if $(FUZZJSON),>$(FUZZJSON).$$1.$$$$)' || failed=yes; \
+	done | GO="$(GO)" xargs -L1 -P2 bash -c \
+		'.ci/fuzz-one $$0 $$1 $(FUZZTIME) $(if $(FUZZJSON),$(FUZZJSON).$$1.$$$$)' || failed=yes; \
 	$(if $(FUZZJSON),cat $(FUZZJSON).* >$(FUZZJSON); rm $(FUZZJSON).*;) \
 	test -z "$${failed:-}"
 
