@@ -39,7 +39,7 @@ func Draw(seed uint64) Settings {
 	s.drawTrouble(stream(seed, "trouble", 0))
 	if put := &s.Node.StorePut; *put > 0 { // or a store that is only slow fails every put for ever
 		*put = max(*put, 20*max(s.Store.Latency.Max, 15*time.Millisecond))
-		if *put < time.Second { // who gives a put up early meets the one that lands late
+		if *put < time.Second && s.Node.StoreCall == 0 { // who gives a put up early meets the one that lands late
 			s.raise(fault.StoreLate, 300_000)
 		}
 	}
