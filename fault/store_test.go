@@ -103,7 +103,7 @@ func TestALateCallTakesEffectAfterItsCallerHasGoneOn(t *testing.T) {
 		body := []byte("new")
 		err := m.store.Put(m.root, "k", objectstore.BytesBody(body))
 		require.ErrorIs(t, err, fault.ErrNoAnswer)
-		copy(body, "xxx") // it is the caller's again
+		copy(body, "old") // it is the caller's again
 		require.Equal(t, "", m.holds(t, "k"))
 		m.becomes(t, "k", "new")
 		require.NoError(t, m.store.Delete(m.root, "k"))

@@ -41,7 +41,7 @@ func TestQueueIsAListWithABound(t *testing.T) {
 			},
 			"drain": func(rt *rapid.T) {
 				if len(model) == 0 {
-					rt.Skip()
+					return
 				}
 				got, err := q.Drain(nil, []int{-1})
 				if err != nil || !slices.Equal(got[1:], model) || got[0] != -1 {
