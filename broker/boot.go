@@ -125,6 +125,10 @@ func (b *Broker) releaseUnfit(sc *host.Scope, vol host.Volume, held []metadata.W
 				return nil, fmt.Errorf("remove a WAL that was never opened: %w", err)
 			}
 		}
+		// Nobody looks for the file of a released WAL: one that a power loss brings back would stay for ever.
+		if err := vol.SyncDir(""); err != nil {
+			return nil, fmt.Errorf("sync the removal of a WAL that was never opened: %w", err)
+		}
 		cmd := &metadatapb.ReleaseWal{Wal: w.ID[:], Generation: w.Generation}
 		if _, err := b.proposeBoot(sc, "release a WAL that was never opened", metadata.NewCommand(cmd)); err != nil {
 			return nil, err
