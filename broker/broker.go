@@ -27,6 +27,7 @@ type Config struct {
 	// GroupInitialDelay is how long an empty group waits for more members to join.
 	GroupInitialDelay time.Duration
 	Collect           Collect
+	Cluster           Cluster // nil: this broker is the only one
 	Slabs             *wal.SlabPool
 	WALCapacity       int64 // bytes of a new ring
 	Stream            stream.Config
