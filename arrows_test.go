@@ -67,7 +67,7 @@ var arrows = map[string]arrow{
 	// broker and controller never import each other: they share metadata.
 	"broker": {level: 40, may: []string{
 		"host", "objectstore", "metadata", "metadata/metadatapb", "wal", "stream",
-		"broker/batch", "broker/partition", "broker/group", "internal/invariant", "rpc", "broker/peer",
+		"broker/batch", "broker/partition", "broker/group", "internal/invariant", "rpc",
 	}},
 	"controller": {level: 40, may: []string{
 		"host", "objectstore", "metadata", "metadata/metadatapb", "wal", "internal/invariant",

@@ -45,5 +45,5 @@ type Load struct {
 	Partitions        int
 	WAL               metadata.UUID // with the evidence of durability …
 	Durable           uint64        // … of it: everything below is durable (rule 16)
-	SyncAge           int64         // ns since the WAL's last good sync began, if one is under way or work waits; 0 if idle
+	SyncAge           int64         // ns that the WAL has worked on a sync; 0 if idle
 }
