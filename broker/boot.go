@@ -29,11 +29,12 @@ func (b *Broker) boot(sc *host.Scope) error {
 	if err != nil {
 		return err
 	}
-	vol, err := b.h.Disk().Volume(sc, walVolume)
-	if err != nil {
-		return fmt.Errorf("attach the WAL volume: %w", err)
+	if b.cfg.Cluster == nil {
+		if b.home, err = b.attach(sc, walVolume); err != nil {
+			return err
+		}
 	}
-	if held, err = b.releaseUnfit(sc, vol, held); err != nil {
+	if held, err = b.releaseUnfit(sc, held); err != nil {
 		return err
 	}
 	if len(held) == 0 {
@@ -45,6 +46,10 @@ func (b *Broker) boot(sc *host.Scope) error {
 	}
 	if len(held) > 1 {
 		return fmt.Errorf("broker %d holds %d WALs, %s among them; one is expected", b.cfg.NodeID, len(held), held[0].ID)
+	}
+	vol, err := b.volumeOf(sc, held[0])
+	if err != nil {
+		return err
 	}
 	rec, err := b.openWAL(sc, vol, held[0])
 	if err != nil {
@@ -76,14 +81,44 @@ func (b *Broker) reportOffline() {
 	}
 }
 
-const walVolume = "wal"
+// walVolume is the volume of a broker that is alone, and clusterVolumes what the names of those begin with that every
+// broker of a cluster can attach.
+const (
+	walVolume      = "wal"
+	clusterVolumes = "cluster/"
+)
+
+// walVolumeName is the volume that a WAL lies on.
+func (b *Broker) walVolumeName(w metadata.WAL) string {
+	if b.cfg.Cluster == nil {
+		return walVolume
+	}
+	return clusterVolumes + w.Volume.String()
+}
+
+// volumeOf attaches the volume that a WAL lies on.
+func (b *Broker) volumeOf(sc *host.Scope, w metadata.WAL) (host.Volume, error) {
+	if b.home != nil {
+		return b.home, nil
+	}
+	return b.attach(sc, b.walVolumeName(w))
+}
+
+func (b *Broker) attach(sc *host.Scope, name string) (host.Volume, error) {
+	vol, err := b.h.Disk().Volume(sc, name)
+	if err != nil {
+		return nil, fmt.Errorf("attach the WAL volume: %w", err)
+	}
+	return vol, nil
+}
 
 // walFile is where the ring of a WAL lies on its volume.
 func walFile(id metadata.UUID) string { return "ring-" + id.String() }
 
 // register gets this run's broker epoch and returns the WALs that it holds.
 func (b *Broker) register(sc *host.Scope) ([]metadata.WAL, error) {
-	cmd := &metadatapb.Register{Broker: b.cfg.NodeID, Nonce: b.newID(), Disk: b.cfg.Disk[:], Proof: true}
+	cmd := &metadatapb.Register{Broker: b.cfg.NodeID, Nonce: b.newID(), Disk: b.cfg.Disk[:], Proof: true,
+		Rack: b.cfg.Rack, Address: b.cfg.Address}
 	res, err := b.proposeBoot(sc, "register the broker", metadata.NewCommand(cmd))
 	if err != nil {
 		return nil, err
@@ -113,12 +148,16 @@ func (b *Broker) proposeBoot(sc *host.Scope, doing string, cmd *metadatapb.Comma
 
 // releaseUnfit lets go of WALs that were never opened and are not as large as this start asks for: an earlier one found
 // no room for its own. Nothing was ever written to them.
-func (b *Broker) releaseUnfit(sc *host.Scope, vol host.Volume, held []metadata.WAL) ([]metadata.WAL, error) {
+func (b *Broker) releaseUnfit(sc *host.Scope, held []metadata.WAL) ([]metadata.WAL, error) {
 	var fit []metadata.WAL
 	for _, w := range held {
 		if w.State != metadatapb.WalState_WAL_STATE_FRESH || w.Capacity == uint64(b.cfg.WALCapacity) {
 			fit = append(fit, w)
 			continue
+		}
+		vol, err := b.volumeOf(sc, w)
+		if err != nil {
+			return nil, err
 		}
 		for _, name := range []string{walFile(w.ID), walFile(w.ID) + ".fence"} { // as its holder still (rule 9)
 			if err := vol.Remove(name); err != nil && !errors.Is(err, host.ErrNotExist) {

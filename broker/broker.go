@@ -28,6 +28,8 @@ type Config struct {
 	GroupInitialDelay time.Duration
 	Collect           Collect
 	Cluster           Cluster // nil: this broker is the only one
+	Rack              string  // in a cluster: where it is, for placement; "" for nowhere
+	Address           string  // in a cluster: "host:port" of its rpc server
 	Slabs             *wal.SlabPool
 	WALCapacity       int64 // bytes of a new ring
 	Stream            stream.Config
@@ -46,6 +48,7 @@ type Broker struct {
 	log      *wal.Log
 	walID    wal.UUID
 	walGen   int64
+	home     host.Volume // alone: where its WAL lies
 	fence    *wal.Fence
 	engine   *stream.Engine
 	catalog  *catalog
