@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +27,11 @@ func (l *Log) run(sc *host.Scope) {
 			return
 		}
 		if f != nil {
-			if err := l.commit(f); err != nil {
+			if err := l.commit(sc, f); err != nil {
+				if sc.Err() != nil && errors.Is(err, sc.Err()) {
+					l.leave(f, sc.Err())
+					return
+				}
 				l.die(f, err)
 				return
 			}
@@ -84,7 +89,7 @@ func (l *Log) drained() bool {
 }
 
 // commit makes f durable and tells its drafts. On an error the drafts were not told.
-func (l *Log) commit(f *frame) error {
+func (l *Log) commit(sc *host.Scope, f *frame) error {
 	f.seal(l.id.WAL, l.id.BrokerEpoch, l.chain, l.durable)
 	if err := l.claim(f); err != nil {
 		return err
@@ -92,17 +97,18 @@ func (l *Log) commit(f *frame) error {
 	var behind *frame
 	if mutant.On(mutant.AckOutOfOrder) {
 		var err error
-		if behind, err = l.overtake(f); err != nil {
+		if behind, err = l.overtake(sc, f); err != nil {
 			return err
 		}
 	}
+	l.syncing.Store(int64(l.h.Now()))
 	if err := l.ring.write(f.buf(), f.pos); err != nil && !mutant.On(mutant.WriteAfterError) {
 		return err
 	}
 	if mutant.On(mutant.AckBeforeSync) {
 		f.tell()
 	}
-	if err := l.sync(f); err != nil {
+	if err := l.sync(sc, f); err != nil {
 		return err
 	}
 	if err := l.finish(f); err != nil || behind == nil {
@@ -112,7 +118,7 @@ func (l *Log) commit(f *frame) error {
 }
 
 // sync makes what was written of f durable, and then asks whether that still counts (rule 6).
-func (l *Log) sync(f *frame) error {
+func (l *Log) sync(sc *host.Scope, f *frame) error {
 	if mutant.On(mutant.CheckThenAct) {
 		if err := l.fence(); err != nil {
 			return err
@@ -120,6 +126,7 @@ func (l *Log) sync(f *frame) error {
 	}
 	l.pause("wal.pause.before-sync")
 	err := l.ring.w.Sync()
+	l.syncing.Store(0)
 	if err != nil && !mutant.On(mutant.SyncErrorIgnored) {
 		probe.Hit(probe.WalDiedOfSync)
 		return fmt.Errorf("wal: sync %s up to position %d: %w", l.ring.name, f.after(), err)
@@ -128,8 +135,35 @@ func (l *Log) sync(f *frame) error {
 		return nil
 	}
 	l.pause("wal.pause.before-fence")
+	if err := l.fence(); err != nil {
+		return err
+	}
+	return l.lease(sc)
+}
+
+// lease waits until the holder's lease is held. What waited asks the fence once more: the lease may be another
+// holder's by then, and of the two only the fence is no clock.
+func (l *Log) lease(sc *host.Scope) error {
+	if l.cfg.Lease == nil || mutant.On(mutant.LeaseSkipped) {
+		return nil
+	}
+	parked, err := l.cfg.Lease(sc)
+	if err != nil {
+		return fmt.Errorf("%w (%s): %w", ErrLease, l.ring.name, err)
+	}
+	if !parked {
+		return nil
+	}
+	probe.Hit(probe.WalLeaseParked)
+	if mutant.On(mutant.ParkedUnfenced) {
+		return nil
+	}
 	return l.fence()
 }
+
+// SyncBegan returns when the write that is under way began, 0 if none is: a holder whose disk hangs must not
+// keep others from taking over. Waiting for the lease does not count.
+func (l *Log) SyncBegan() host.Time { return host.Time(l.syncing.Load()) }
 
 // finish lets go of f, which is durable.
 func (l *Log) finish(f *frame) error {
@@ -336,10 +370,13 @@ func (l *Log) die(inFlight *frame, cause error) {
 }
 
 // abandon ends the log because its scope ended without Close.
-func (l *Log) abandon(cause error) {
+func (l *Log) abandon(cause error) { l.leave(nil, cause) }
+
+// leave is abandon with a frame in flight.
+func (l *Log) leave(inFlight *frame, cause error) {
 	probe.Hit(probe.WalAbandoned)
 	err := &deadError{cause}
-	l.fail(l.strand(nil, err), err)
+	l.fail(l.strand(inFlight, err), err)
 }
 
 // end ends the log after Close, with nothing left to tell.

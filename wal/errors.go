@@ -12,6 +12,9 @@ var (
 	// ErrFenced is what a log dies of when its fence says that another holder has the volume. It is
 	// reported together with ErrDead.
 	ErrFenced = errors.New("wal: fenced: this process does not hold the volume any more")
+	// ErrLease is what a log dies of when its holder's lease will never be held again, or the holder has stopped
+	// asking for it. It is reported together with ErrDead.
+	ErrLease = errors.New("wal: the holder's lease is over")
 	// ErrClosed is returned by Append and ReadAt after Close.
 	ErrClosed = errors.New("wal: log is closed")
 	// ErrTooLarge is returned by Append for an entry that no frame can carry; see Log.MaxEntry.

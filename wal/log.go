@@ -1,6 +1,8 @@
 package wal
 
 import (
+	"sync/atomic"
+
 	"github.com/weirmq/weir/host"
 )
 
@@ -18,6 +20,7 @@ type Log struct {
 	start      Position // where appending began at Open
 	window     int64    // how far ahead the ring is searched and zeroed
 	done       [2]host.Future[struct{}]
+	syncing    atomic.Int64 // when the frame in flight began to be written, 0 if none is
 
 	// Owned by the commit task.
 	sb        superblock // the newest written

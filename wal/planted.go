@@ -3,13 +3,14 @@ package wal
 import (
 	"time"
 
+	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/mutant"
 )
 
 // overtake is the planted bug AckOutOfOrder: the frame behind f is written, synced and answered before f is
 // written, as a log with two writes in flight does that answers each when its own is over. It returns that
 // frame, nil if there was none.
-func (l *Log) overtake(f *frame) (*frame, error) {
+func (l *Log) overtake(sc *host.Scope, f *frame) (*frame, error) {
 	_ = l.h.Sleep(nil, time.Millisecond) // it has no scope to end with
 	g, err := l.take()
 	if g == nil {
@@ -22,7 +23,7 @@ func (l *Log) overtake(f *frame) (*frame, error) {
 	if err := l.ring.write(g.buf(), g.pos); err != nil {
 		return nil, err
 	}
-	if err := l.sync(g); err != nil {
+	if err := l.sync(sc, g); err != nil {
 		return nil, err
 	}
 	g.tell()

@@ -2,6 +2,8 @@ package wal
 
 import (
 	"encoding/hex"
+
+	"github.com/weirmq/weir/host"
 )
 
 // UUID is a 16-byte identity. The zero UUID means "not given".
@@ -105,6 +107,10 @@ type Config struct {
 	// Fence is re-read after each sync, before the frame's drafts hear that they are durable. An error
 	// kills the log. nil = no fence. It may do I/O.
 	Fence func() error
+	// Lease is asked by the commit task after the fence, before the drafts hear that they are durable (rule 6): it
+	// returns at once while the holder's lease is held, else it waits for that and says so; then the fence is read
+	// once more. Meanwhile nothing is written. An error kills the log, the end of sc abandons it. nil = no lease.
+	Lease func(sc *host.Scope) (parked bool, err error)
 	// Dead is called once, by the task that found out, after the drafts in flight were told. It must not
 	// block.
 	Dead func(error)

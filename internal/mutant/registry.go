@@ -47,6 +47,8 @@ const (
 	TrimPastUndischarged   ID = "trim-past-undischarged"
 	UnreadStateIsEmpty     ID = "unread-state-is-empty"
 	OffsetsOutliveTopic    ID = "offsets-outlive-topic"
+	LeaseSkipped           ID = "lease-skipped"
+	ParkedUnfenced         ID = "parked-unfenced"
 )
 
 // Bug is one planted bug.
@@ -86,6 +88,8 @@ func All() []Bug {
 		{MapRange, "broker", "#26", "the order of a map decides"},
 		{VacuousChecker, "sim/workload", "#26", "no client ever records an answer"},
 		{FenceSkipped, "wal", "rule 6", "the fence word is not read again before an answer"},
+		{LeaseSkipped, "wal", "rule 6", "an answer leaves without the lease"},
+		{ParkedUnfenced, "wal", "rule 6", "an answer that waited for the lease does not read the fence word again"},
 		{BirthOutOfOrder, "wal", "rule 10", "a WAL is open in metadata before its superblock and its name are synced"},
 		{FrameUnchecked, "wal", "rule 11", "a frame is believed without the checksums of its blocks"},
 		{ChainIgnored, "wal", "rule 12", "a frame follows another whatever its chain, position and epoch say"},

@@ -37,6 +37,7 @@ var (
 	WalFenceHigher      = define("wal.fence word already higher")
 	WalFenceTorn        = define("wal.fence word torn")
 	WalFenceReadAgain   = define("wal.fence word read again")
+	WalLeaseParked      = define("wal.an acknowledgement waited for the lease")
 	WalAbandoned        = define("wal.ended without a close")
 
 	// Reads.
