@@ -17,7 +17,7 @@ const (
 // actor is one client of a run: its connection, what it knows, and what it has done. It decides nothing: its
 // operations are in the plan.
 type actor struct {
-	r    *run
+	c    *Crowd
 	id   int32
 	role Role
 	far  bool // it may be in trouble for ever
@@ -49,37 +49,23 @@ type actor struct {
 	positions  map[int32]int64 // next offset to fetch by partition
 }
 
-func (r *run) newActor(h host.Host, id int32) *actor {
-	a := &actor{
-		r: r, id: id, h: h, producerID: -1,
-		wire: wireClient{h: h, addr: nodeAddr, id: fmt.Sprintf("sim-%d", id), timeout: requestTimeout,
-			hopeless: &r.damaged},
-		sequence: map[int32]int64{}, positions: map[int32]int64{}, session: map[int32]int{},
-		deleted: map[check.Value]bool{},
-	}
-	a.wire.mixedUp = func(got, want int32) {
-		r.fail(oracleAnswer, "client %d got the answer to request %d instead of that to %d", id, got, want)
-	}
-	return a
-}
-
 // loop does the client's operations, each at its time or as soon as the one before is over.
 func (a *actor) loop(sc *host.Scope) {
 	for i := range a.ops {
 		op := &a.ops[i]
-		if wait := a.r.began + op.At - a.r.w.Now(); wait > 0 && a.h.Sleep(sc, wait.Sub(0)) != nil {
+		if wait := a.c.began + op.At - a.c.w.Now(); wait > 0 && a.h.Sleep(sc, wait.Sub(0)) != nil {
 			break
 		}
-		if a.r.over || sc.Err() != nil {
+		if a.c.over || sc.Err() != nil {
 			break
 		}
 		a.wire.timeout, a.wire.slow = op.Patience, op.Slow
 		a.do(sc, op)
-		a.r.ops++
+		a.c.ops++
 	}
 	a.wire.drop()
 	if !a.far {
-		a.r.running--
+		a.c.running--
 	}
 }
 
@@ -104,7 +90,7 @@ func (a *actor) do(sc *host.Scope, op *Op) {
 	case OpCreateTopic, OpFillTopic, OpDeleteTopic, OpDescribeTopic, OpOldTopic, OpReadTopic, OpGrowTopic:
 		a.admin(sc, op)
 	default:
-		a.r.w.Fail(fmt.Errorf("the plan has an operation %q", op.Kind))
+		a.c.w.Fail(fmt.Errorf("the plan has an operation %q", op.Kind))
 	}
 }
 
@@ -122,7 +108,7 @@ func (a *actor) team(sc *host.Scope, op *Op) {
 }
 
 // now is the time that all clients of a history share.
-func (a *actor) now() int64 { return int64(a.r.w.Now()) }
+func (a *actor) now() int64 { return int64(a.c.w.Now()) }
 
 func (a *actor) begin(kind check.Kind, partition int32) check.Op {
 	return check.Op{Kind: kind, Client: a.id, Call: a.now(),
@@ -131,14 +117,14 @@ func (a *actor) begin(kind check.Kind, partition int32) check.Op {
 
 // record ends an operation and keeps it.
 func (a *actor) record(op check.Op, outcome check.Outcome) {
-	if a.r.sealed || mutant.On(mutant.VacuousChecker) {
+	if a.c.sealed || mutant.On(mutant.VacuousChecker) {
 		return
 	}
 	op.Outcome, op.Return = outcome, a.now()
 	if outcome == check.Unknown {
 		op.Return = check.NoReturn
 	}
-	a.r.history.Ops = append(a.r.history.Ops, op)
+	a.c.history.Ops = append(a.c.history.Ops, op)
 }
 
 // Error codes that a run meets.

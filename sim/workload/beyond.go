@@ -203,7 +203,7 @@ func (a *actor) readLeft(sc *host.Scope, p int32) (check.Log, error) {
 			return log, err
 		}
 		if r.ErrorCode != 0 {
-			a.r.said = append(a.r.said, fmt.Sprintf("answered: %s at offset %d: error code %d", log.Partition, at, r.ErrorCode))
+			a.c.said = append(a.c.said, fmt.Sprintf("answered: %s at offset %d: error code %d", log.Partition, at, r.ErrorCode))
 			next, end, err := a.behind(sc, p, at)
 			if err != nil {
 				return log, err
@@ -220,7 +220,7 @@ func (a *actor) readLeft(sc *host.Scope, p int32) (check.Log, error) {
 		}
 		records, next, err := parseRecords(r.RecordBatches, at)
 		if err != nil {
-			a.r.fail(oracleAnswer, "read %s at offset %d after damage: %w", log.Partition, at, err)
+			a.c.fail(oracleAnswer, "read %s at offset %d after damage: %w", log.Partition, at, err)
 			return log, err
 		}
 		for _, rec := range records {
@@ -243,8 +243,8 @@ func (a *actor) readLeft(sc *host.Scope, p int32) (check.Log, error) {
 func (a *actor) behind(sc *host.Scope, p int32, at int64) (next, end int64, err error) {
 	var starts []int64
 	end = at + 1
-	for i := range a.r.history.Ops {
-		op := &a.r.history.Ops[i]
+	for i := range a.c.history.Ops {
+		op := &a.c.history.Ops[i]
 		switch {
 		case op.Index != p || op.Topic != topicName || op.Outcome != check.OK:
 		case op.Kind == check.Produce:

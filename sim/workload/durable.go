@@ -55,22 +55,6 @@ func (s *durableSet) scan(b []byte, now host.Time) {
 	}
 }
 
-// uploaded is called with the bytes of a put that took effect: what is uploaded must have been durable before (rule
-// 32), for a commit may become durable before the WAL does.
-func (r *run) uploaded(key string, b []byte) {
-	for rest := b; !r.damaged; {
-		i := bytes.Index(rest, tokenMagic)
-		if i < 0 {
-			break
-		}
-		if v, ok := parseToken(rest[i:]); ok && r.durable.at(v) == 0 {
-			r.fail(oracleUploaded, "%s is in object %s and on no synced medium", v, key)
-		}
-		rest = rest[i+len(tokenMagic):]
-	}
-	r.durable.scan(b, r.w.Now())
-}
-
 // scanWrite is scan for a write to a file whose writes may split a token between them, as a ring's does
 // where it wraps.
 func (s *durableSet) scanWrite(file string, b []byte, now host.Time) {

@@ -20,7 +20,7 @@ func (a *actor) fetch(sc *host.Scope, o *Op) {
 		a.assign(o.Partition)
 	}
 	if o.Slow > 0 {
-		a.r.count(fault.SlowConsumer)
+		a.c.count(fault.SlowConsumer)
 	}
 	op := a.begin(check.Fetch, o.Partition)
 	op.Session = a.session[o.Partition]
@@ -34,18 +34,18 @@ func (a *actor) fetch(sc *host.Scope, o *Op) {
 	case codeNotLeader, codeUnknownTopic, codeUnknownTopicID, codeLeaderNotAvail, codeStorage:
 		return
 	default:
-		a.r.fail(oracleAnswer, "fetch of client %d from %s at offset %d: unexpected error code %d",
+		a.c.fail(oracleAnswer, "fetch of client %d from %s at offset %d: unexpected error code %d",
 			a.id, op.Partition, op.Offset, part.ErrorCode)
 		return
 	}
 	records, next, err := parseRecords(part.RecordBatches, op.Offset)
 	if err != nil {
-		a.r.fail(oracleAnswer, "fetch of client %d from %s at offset %d: %w", a.id, op.Partition, op.Offset, err)
+		a.c.fail(oracleAnswer, "fetch of client %d from %s at offset %d: %w", a.id, op.Partition, op.Offset, err)
 		return
 	}
 	op.Records = records
 	op.HighWatermark, op.LastStable, op.LogStart = part.HighWatermark, part.LastStableOffset, part.LogStartOffset
-	if a.r.damaged { // a partition that is offline from an offset on says so by its marks too
+	if a.c.damaged { // a partition that is offline from an offset on says so by its marks too
 		op.HighWatermark, op.LastStable, op.LogStart = check.NoMark, check.NoMark, check.NoMark
 	}
 	a.positions[o.Partition] = next
@@ -141,7 +141,7 @@ func (a *actor) listEnd(sc *host.Scope, o *Op) {
 		return
 	}
 	op.Offset = r.Offset
-	a.r.vouched(&op)
+	a.c.told(&op)
 	a.record(op, check.OK)
 }
 

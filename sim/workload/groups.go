@@ -89,7 +89,7 @@ func (a *actor) syncGroup(sc *host.Scope, joined *kmsg.JoinGroupResponse) {
 		return
 	}
 	if got := string(r.MemberAssignment); got != "" && got != a.member.id {
-		a.r.fail(oracleAnswer, "member %s of generation %d got the assignment of %s", a.member.id, a.member.generation, got)
+		a.c.fail(oracleAnswer, "member %s of generation %d got the assignment of %s", a.member.id, a.member.generation, got)
 	}
 	a.record(op, check.OK)
 }
@@ -157,7 +157,7 @@ func (a *actor) memberCommit(sc *host.Scope, o *Op) {
 		a.record(op, check.OK)
 	case code == codeIllegalGeneration, code == codeUnknownMember, code == codeRebalancing:
 		op.Code = code
-		a.r.staleCommits++
+		a.c.staleCommits++
 		a.record(op, check.Failed)
 		a.outdated(code)
 	default:

@@ -117,12 +117,6 @@ func (c *mishaps) due(call sim.Call) bool {
 	return score(s.salt, place) < bar
 }
 
-// asks counts what is asked of metadata until the function it returns is called.
-func (r *run) asks() (done func()) {
-	r.asking++
-	return func() { r.asking-- }
-}
-
 // drawMishaps draws how many calls fail.
 func drawMishaps(rng *rand.Rand, beyond bool) int {
 	if beyond || rng.IntN(5) > 1 {

@@ -12,7 +12,7 @@ import (
 
 // commit commits an offset of the run's group outside group management, a value that was never committed before.
 func (a *actor) commit(sc *host.Scope, o *Op) {
-	if !a.coordinated && !a.findCoordinator(sc) || a.r.sealed {
+	if !a.coordinated && !a.findCoordinator(sc) || a.c.sealed {
 		return
 	}
 	op := a.begin(check.Commit, o.Partition)
@@ -77,7 +77,7 @@ func (a *actor) fetchCommitted(sc *host.Scope, o *Op) {
 		return // a read that was not answered says nothing
 	}
 	op.Offset = offset
-	a.r.vouched(&op)
+	a.c.told(&op)
 	a.record(op, check.OK)
 }
 
@@ -106,7 +106,7 @@ func (a *actor) sendFetchCommitted(sc *host.Scope, group string, p check.Partiti
 		epoch, note = -1, kmsg.StringPtr("")
 	}
 	if got.LeaderEpoch != epoch || got.Metadata == nil || *got.Metadata != *note {
-		a.r.fail(oracleAnswer, "offset %d is committed by group %s with leader epoch %d and metadata %q; the answer has "+
+		a.c.fail(oracleAnswer, "offset %d is committed by group %s with leader epoch %d and metadata %q; the answer has "+
 			"%d, %v", got.Offset, group, epoch, *note, got.LeaderEpoch, got.Metadata)
 	}
 	return got.Offset, nil

@@ -32,7 +32,7 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 	if op.Idempotent && a.producerID < 0 && !a.initProducer(sc, false) {
 		return
 	}
-	if a.r.sealed { // it waited for its producer id until nothing is recorded any more
+	if a.c.sealed { // it waited for its producer id until nothing is recorded any more
 		return
 	}
 	batches := make([]sending, len(op.Batches))
@@ -55,7 +55,7 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 			batches[i].Attempts = attempt
 		}
 		if attempt > 1 {
-			a.r.count(fault.SameSequence)
+			a.c.count(fault.SameSequence)
 		}
 		a.wire.timeout = min(max(requestTimeout, op.Patience), op.Patience<<min(attempt-1, 8))
 		err := a.sendBatches(sc, batches, op.Idempotent)
@@ -95,7 +95,7 @@ func (a *actor) odd(sc *host.Scope, op *Op, s *sending) {
 			case codeCorrupt, codeNotLeader, codeUnknownTopic, codeUnknownTopicID, codeLeaderNotAvail, codeTimedOut,
 				codeStorage:
 			default:
-				a.r.fail(oracleAnswer, "a batch that does not match its checksum was answered with code %d", code)
+				a.c.fail(oracleAnswer, "a batch that does not match its checksum was answered with code %d", code)
 			}
 		}
 	}
@@ -113,7 +113,7 @@ func (a *actor) settled(batches []sending, op *Op, attempt int, err error) bool 
 	for i := range batches {
 		open = open || !batches[i].ended
 	}
-	return !open || attempt > op.Retries || a.r.over
+	return !open || attempt > op.Retries || a.c.over
 }
 
 // lose records batches that were not answered. An idempotent producer starts over with a fresh id then: the
@@ -175,7 +175,7 @@ func (a *actor) build(s *sending, b Batch, before []sending) []byte {
 	a.records = records
 	data, err := a.builder.Append(nil)
 	if err != nil {
-		a.r.w.Fail(fmt.Errorf("build a batch: %w", err))
+		a.c.w.Fail(fmt.Errorf("build a batch: %w", err))
 		return nil
 	}
 	return compress(data, b.Codec)
@@ -212,7 +212,7 @@ func (a *actor) idOf(topic string) [16]byte {
 	switch {
 	case !a.byID:
 	case topic == topicName:
-		return a.r.topicID
+		return a.c.topicID
 	case topic == adminTopic:
 		return a.currentID
 	}
@@ -269,7 +269,7 @@ func (a *actor) sendBatches(sc *host.Scope, batches []sending, pipelined bool) e
 func (a *actor) inOrder(batches []sending) {
 	for i := range batches {
 		if s := &batches[i]; s.refused && !s.ended && !a.overtaken(s) {
-			a.r.fail(oracleAnswer, "client %d sent sequences up to %d to %s after all before them were acknowledged: "+
+			a.c.fail(oracleAnswer, "client %d sent sequences up to %d to %s after all before them were acknowledged: "+
 				"OUT_OF_ORDER_SEQUENCE_NUMBER", a.id, s.NextSequence, s.Partition)
 		}
 		batches[i].refused = false
@@ -283,7 +283,7 @@ func (a *actor) receiveProduce(sc *host.Scope, req *kmsg.ProduceRequest, batches
 	}
 	topics := resp.(*kmsg.ProduceResponse).Topics
 	if len(topics) != 1 || len(topics[0].Partitions) != len(req.Topics[0].Partitions) {
-		a.r.fail(oracleAnswer, "a produce of %d batches was answered in another shape", len(req.Topics[0].Partitions))
+		a.c.fail(oracleAnswer, "a produce of %d batches was answered in another shape", len(req.Topics[0].Partitions))
 		return errNoAnswer
 	}
 	for i := range topics[0].Partitions {
@@ -303,7 +303,7 @@ func (a *actor) receiveProduce(sc *host.Scope, req *kmsg.ProduceRequest, batches
 func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition, whole bool) {
 	if s.Index == absentPartition {
 		if p.ErrorCode != codeUnknownTopic {
-			a.r.fail(oracleAnswer, "produce to a partition that does not exist was answered with code %d", p.ErrorCode)
+			a.c.fail(oracleAnswer, "produce to a partition that does not exist was answered with code %d", p.ErrorCode)
 		}
 		s.ended = true
 		return
@@ -311,7 +311,7 @@ func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition, 
 	switch p.ErrorCode {
 	case 0:
 		s.Offset = p.BaseOffset
-		a.r.acknowledged(&s.Op)
+		a.c.acked(&s.Op)
 		a.end(s, check.OK)
 		if s.Idempotent {
 			a.sequence[s.Index] = max(a.sequence[s.Index], s.next)
@@ -324,7 +324,7 @@ func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition, 
 	case codeOutOfOrder:
 		s.refused = whole
 	default:
-		a.r.fail(oracleAnswer, "produce of client %d to %s: unexpected error code %d", a.id, s.Partition, p.ErrorCode)
+		a.c.fail(oracleAnswer, "produce of client %d to %s: unexpected error code %d", a.id, s.Partition, p.ErrorCode)
 	}
 }
 
@@ -342,7 +342,7 @@ func (a *actor) overtaken(s *sending) bool {
 // again sends an acknowledged batch once more, as a client does whose answer was lost: it must be answered with the
 // offset that it has.
 func (a *actor) again(sc *host.Scope, s *sending) {
-	a.r.count(fault.SameSequence)
+	a.c.count(fault.SameSequence)
 	twin := *s
 	twin.ended = false
 	resp, err := a.wire.do(sc, a.produceRequest(topicName, []sending{twin}))
@@ -351,18 +351,18 @@ func (a *actor) again(sc *host.Scope, s *sending) {
 	}
 	topics := resp.(*kmsg.ProduceResponse).Topics
 	if len(topics) != 1 || len(topics[0].Partitions) != 1 {
-		a.r.fail(oracleAnswer, "a produce of one batch was answered in another shape")
+		a.c.fail(oracleAnswer, "a produce of one batch was answered in another shape")
 		return
 	}
 	switch p := &topics[0].Partitions[0]; p.ErrorCode {
 	case 0:
 		if p.BaseOffset != s.Offset {
-			a.r.fail(oracleAnswer, "client %d sent a batch of %s again: it is at offset %d, and was acknowledged at %d",
+			a.c.fail(oracleAnswer, "client %d sent a batch of %s again: it is at offset %d, and was acknowledged at %d",
 				a.id, s.Partition, p.BaseOffset, s.Offset)
 		}
 	case codeNotLeader, codeUnknownTopic, codeUnknownTopicID, codeLeaderNotAvail, codeTimedOut, codeStorage:
 	default:
-		a.r.fail(oracleAnswer, "client %d sent a batch of %s again: error code %d", a.id, s.Partition, p.ErrorCode)
+		a.c.fail(oracleAnswer, "client %d sent a batch of %s again: error code %d", a.id, s.Partition, p.ErrorCode)
 	}
 }
 
@@ -375,9 +375,9 @@ func (a *actor) initProducer(sc *host.Scope, bump bool) bool {
 	req.SetVersion(4)
 	if bump {
 		req.ProducerID, req.ProducerEpoch = a.producerID, a.epoch
-		a.r.count(fault.EpochBump)
+		a.c.count(fault.EpochBump)
 	}
-	done := a.r.asks()
+	done := a.c.asks()
 	resp, err := a.wire.do(sc, req)
 	if done(); err != nil {
 		return false
@@ -386,10 +386,10 @@ func (a *actor) initProducer(sc *host.Scope, bump bool) bool {
 	if r.ErrorCode != 0 {
 		return false
 	}
-	if a.r.producerIDs[r.ProducerID] {
-		a.r.fail(oracleAnswer, "producer id %d was given out twice", r.ProducerID)
+	if a.c.producerIDs[r.ProducerID] {
+		a.c.fail(oracleAnswer, "producer id %d was given out twice", r.ProducerID)
 	}
-	a.r.producerIDs[r.ProducerID] = true
+	a.c.producerIDs[r.ProducerID] = true
 	a.producerID, a.epoch = r.ProducerID, r.ProducerEpoch
 	clear(a.sequence)
 	op.ProducerID, op.ProducerEpoch = r.ProducerID, r.ProducerEpoch
@@ -399,7 +399,7 @@ func (a *actor) initProducer(sc *host.Scope, bump bool) bool {
 
 // initAgain asks for a producer id twice, as a client does whose first answer was late: each must be one of its own.
 func (a *actor) initAgain(sc *host.Scope) {
-	a.r.count(fault.RepeatInit)
+	a.c.count(fault.RepeatInit)
 	if a.initProducer(sc, false) {
 		a.initProducer(sc, false)
 	}

@@ -62,13 +62,13 @@ func (a *actor) askTime(sc *host.Scope, log *reading, ts int64) error {
 			continue
 		}
 		if at := log.Start + int64(i); got.Offset != at || got.Timestamp != t {
-			a.r.fail(oracleAnswer, "the first record of %s at or after time %d is at offset %d, time %d; the answer was "+
+			a.c.fail(oracleAnswer, "the first record of %s at or after time %d is at offset %d, time %d; the answer was "+
 				"offset %d, time %d", log.Partition, ts, at, t, got.Offset, got.Timestamp)
 		}
 		return nil
 	}
 	if got.Offset >= 0 && got.Offset < log.End() {
-		a.r.fail(oracleAnswer, "no record of %s is as new as time %d; the answer was offset %d", log.Partition, ts,
+		a.c.fail(oracleAnswer, "no record of %s is as new as time %d; the answer was offset %d", log.Partition, ts,
 			got.Offset)
 	}
 	return nil
@@ -95,7 +95,7 @@ func (a *actor) askLatest(sc *host.Scope, log *reading) error {
 	}
 	grown := got.Offset >= log.End() && got.Timestamp > log.times[best]
 	if at := log.Start + int64(best); !grown && (got.Offset != at || got.Timestamp != log.times[best]) {
-		a.r.fail(oracleAnswer, "the newest record of %s is at offset %d, time %d; the answer was offset %d, time %d",
+		a.c.fail(oracleAnswer, "the newest record of %s is at offset %d, time %d; the answer was offset %d, time %d",
 			log.Partition, at, log.times[best], got.Offset, got.Timestamp)
 	}
 	return nil
@@ -132,7 +132,7 @@ func (a *actor) askEpoch(sc *host.Scope, log *reading, epoch int32) error {
 		}
 	}
 	if got.LeaderEpoch != epoch || got.EndOffset != end && !(last && got.EndOffset > end) {
-		a.r.fail(oracleAnswer, "leader epoch %d of %s ends at offset %d; the answer was offset %d of epoch %d", epoch,
+		a.c.fail(oracleAnswer, "leader epoch %d of %s ends at offset %d; the answer was offset %d of epoch %d", epoch,
 			log.Partition, end, got.EndOffset, got.LeaderEpoch)
 	}
 	return nil
@@ -155,7 +155,7 @@ func (a *actor) askRefused(sc *host.Scope, log *reading) error {
 			return err
 		}
 		if got[0].ErrorCode != k.code {
-			a.r.fail(oracleAnswer, "a fetch of %s at offset %d with leader epoch %d was answered with code %d, not %d",
+			a.c.fail(oracleAnswer, "a fetch of %s at offset %d with leader epoch %d was answered with code %d, not %d",
 				log.Partition, k.offset, k.epoch, got[0].ErrorCode, k.code)
 		}
 	}
@@ -190,16 +190,16 @@ func (a *actor) judgeMiddle(log *reading, from int64, got *kmsg.FetchResponseTop
 	next := from
 	_, err := eachRecord(got.RecordBatches, from, func(_ batch.Batch, rec *batch.Record, v check.Value) {
 		if i := rec.Offset - log.Start; i < int64(len(log.Values)) && (rec.Offset != next || log.Values[i] != v) {
-			a.r.fail(oracleAnswer, "a fetch of %s from offset %d has %s at offset %d, where offset %d is due and %s lies",
+			a.c.fail(oracleAnswer, "a fetch of %s from offset %d has %s at offset %d, where offset %d is due and %s lies",
 				log.Partition, from, v, rec.Offset, next, log.Values[i])
 		}
 		next++
 	})
 	if err != nil {
-		a.r.fail(oracleAnswer, "fetch of %s at offset %d: %w", log.Partition, from, err)
+		a.c.fail(oracleAnswer, "fetch of %s at offset %d: %w", log.Partition, from, err)
 	}
 	if first && next == from && from < log.End() {
-		a.r.fail(oracleAnswer, "a fetch of %s from offset %d, below its end %d, has no record", log.Partition, from,
+		a.c.fail(oracleAnswer, "a fetch of %s from offset %d, below its end %d, has no record", log.Partition, from,
 			log.End())
 	}
 	return nil

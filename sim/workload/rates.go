@@ -95,52 +95,9 @@ func (r *run) onFault(s fault.Step) {
 	}
 }
 
-// awaited tells whether some client waits for the answer to a produce.
-func (r *run) awaited() bool {
-	for _, a := range r.actors {
-		for i := range a.batches {
-			if !a.batches[i].ended {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// durableUnanswered tells whether some batch is durable and its client has not heard.
-func (r *run) durableUnanswered() bool {
-	for _, a := range r.actors {
-		for i := range a.batches {
-			if s := &a.batches[i]; !s.ended && r.durable.at(s.Values[0]) > 0 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// count counts a fault that a client carried out.
-func (r *run) count(kind fault.Kind) {
-	r.w.CountFault(kind)
-	if r.durableUnanswered() {
-		r.between[kind]++
-	}
-}
-
-// fired is how often a kind of fault happened so far.
-func (r *run) fired(kind fault.Kind) uint64 { return r.w.Fired()[kind].Count }
-
 // FaultCount is how often one kind of fault happened in a run.
 type FaultCount struct {
 	Kind    fault.Kind `json:"kind"`
 	Fired   uint64     `json:"fired"`
 	Between uint64     `json:"between"` // while some batch was durable and its client had not heard
-}
-
-func (r *run) faultCounts() []FaultCount {
-	var list []FaultCount
-	for _, f := range r.w.Fired() {
-		list = append(list, FaultCount{f.Fault, f.Count, r.between[f.Fault]})
-	}
-	return list
 }

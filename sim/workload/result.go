@@ -72,9 +72,6 @@ func blame(oracle, format string, args ...any) error {
 	return &OracleError{Oracle: oracle, Err: fmt.Errorf(format, args...)}
 }
 
-// fail ends the run with the finding of an oracle.
-func (r *run) fail(oracle, format string, args ...any) { r.w.Fail(blame(oracle, format, args...)) }
-
 // oracleOf names what found err.
 func oracleOf(err error) string {
 	var named *OracleError

@@ -14,61 +14,33 @@ import (
 
 // run is one plan at work. Everything in it is touched by tasks of the world only, one at a time.
 type run struct {
-	o        Options
-	plan     *Plan
-	settings *Settings
-	replay   bool // the plan's faults are all that go wrong
-	w        *sim.World
-	m        *sim.Machine
-	node     *node.Node // of the running incarnation, once it serves
+	Crowd
+	o      Options
+	replay bool // the plan's faults are all that go wrong
+	m      *sim.Machine
+	node   *node.Node // of the running incarnation, once it serves
 
-	history      check.History
-	topicID      [16]byte // of the judged topic
-	durable      *durableSet
-	producerIDs  map[int64]bool
-	began        host.Time // the clients' work
-	over         bool      // the clients' work is over
-	calm         bool      // the core is healed
-	manual       bool      // the kill under way is the run's own
-	closing      bool      // the world ends
-	sealed       bool      // the history is complete
-	running      int       // clients at work that must come to an end
-	actors       []*actor
-	progressSeq  uint32 // of the values of those that look for progress
-	excuses      int    // faults that may end this incarnation, so far
-	stranded     int    // starts that met an outage of the store
-	lies         int    // false answers of the store to this incarnation, so far
-	faults       fault.Plan
-	between      map[fault.Kind]uint64
-	putKey       string      // of the latest puts of one key …
-	putTimes     []host.Time // … and when they began
-	ends         []string
-	usurped      host.Time // the WAL was taken over from this incarnation; 0 = not
-	ahead        bool      // the fence word is ahead of metadata, until the next start
-	damaged      bool      // the only copy of something was spoilt
-	damages      int
-	rings        []RingDamage // carried out, at the instants of their kills
-	unwitnessed  string       // of the two volumes that know of the cluster, the one that may be damaged; "" = either
-	said         []string     // what weir said to that, and what was spoilt
-	ops          int          // operations carried out
-	staleCommits int          // refused because their generation was over
-	puts         int
-	restarts     int
-	crash        crashes
-	mishaps      mishaps
-	asking       int // requests under way that metadata must answer
-	audits       audits
+	calm        bool // the core is healed
+	manual      bool // the kill under way is the run's own
+	closing     bool // the world ends
+	excuses     int  // faults that may end this incarnation, so far
+	stranded    int  // starts that met an outage of the store
+	lies        int  // false answers of the store to this incarnation, so far
+	faults      fault.Plan
+	putKey      string      // of the latest puts of one key …
+	putTimes    []host.Time // … and when they began
+	ends        []string
+	usurped     host.Time // the WAL was taken over from this incarnation; 0 = not
+	ahead       bool      // the fence word is ahead of metadata, until the next start
+	damages     int
+	rings       []RingDamage // carried out, at the instants of their kills
+	unwitnessed string       // of the two volumes that know of the cluster, the one that may be damaged; "" = either
+	puts        int
+	restarts    int
+	crash       crashes
+	mishaps     mishaps
+	audits      audits
 }
-
-// opsLeast is how many operations a run carries out before its clients' work is over, if it has so many and does
-// not take too long.
-const opsLeast = 2_000
-
-// workMax is how long clients go on with the operations they have not done when the core is healed.
-const workMax = 10 * time.Minute
-
-// birthTakes bounds how long the node takes to serve a first topic, under all that goes wrong.
-const birthTakes = 3 * time.Minute
 
 // Run runs one seed: what it draws, or what the options say instead.
 func Run(o Options) *Result {
@@ -108,9 +80,9 @@ func Calls(o Options) (uint64, error) {
 }
 
 func newRun(o Options, p *Plan, replay bool) *run {
-	r := &run{o: o, plan: p, settings: &p.Settings, replay: replay, durable: newDurableSet(),
-		producerIDs: map[int64]bool{}, between: map[fault.Kind]uint64{}}
-	r.history.Ops = make([]check.Op, 0, len(p.Ops))
+	r := &run{o: o, replay: replay}
+	r.Crowd.init(p)
+	r.acked, r.told, r.state = r.acknowledged, r.vouched, r.nodeState
 	s := r.settings
 	cfg := sim.Config{
 		Seed: p.Seed, Log: o.Log, Sites: o.Sites, ForbidGoroutines: true, Watch: o.Watch,
@@ -208,7 +180,7 @@ func (r *run) least() check.Counts {
 // work boots the node and lets the clients work.
 func (r *run) work() error {
 	r.boot()
-	if err := r.w.Do(r.w.Machine(adminMachine), r.createTopic); err != nil {
+	if err := r.createTopic(); err != nil {
 		return err
 	}
 	r.began = r.w.Now()
@@ -225,54 +197,5 @@ func (r *run) work() error {
 		return err
 	}
 	r.heal()
-	least, limit := min(opsLeast, len(r.plan.Ops)), r.w.Now().Add(workMax)
-	return r.w.Run(func() bool {
-		r.over = r.over || r.running == 0 || r.ops >= least || r.w.Now() > limit
-		if r.w.Now() > limit.Add(time.Minute) {
-			r.fail(oracleLiveness, "%d clients of the healed core do not come to an end", r.running)
-		}
-		return r.over && r.running == 0
-	})
-}
-
-func (r *run) createTopic(h host.Host, sc *host.Scope) error {
-	a := r.newActor(h, 100)
-	defer a.wire.drop()
-	for until := r.w.Now().Add(birthTakes); r.w.Now() < until; {
-		code, err := a.create(sc, topicName, r.settings.Partitions)
-		if err == nil && (code == 0 || code == codeTopicExists) && a.learnID(sc) {
-			return nil
-		}
-		if err := h.Sleep(sc, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return blame(oracleLiveness, "the topic could not be created within %v", birthTakes)
-}
-
-// start starts a task for each client with its operations.
-func (r *run) start() {
-	ops := map[int32][]Op{}
-	for _, op := range r.plan.Ops {
-		ops[op.Client] = append(ops[op.Client], op)
-	}
-	for _, name := range []string{coreClients, farClients} {
-		for _, c := range r.settings.Clients {
-			if c.Machine == coreClients && name == coreClients {
-				r.running++
-			}
-		}
-		r.w.Machine(name).Boot(func(h host.Host, sc *host.Scope) {
-			for _, c := range r.settings.Clients {
-				if c.Machine == name {
-					a := r.newActor(h, c.ID)
-					a.ops, a.role, a.far = ops[c.ID], c.Role, c.Machine == farClients
-					a.byID, a.first = c.ByID, c.First
-					r.actors = append(r.actors, a)
-					h.Go(sc, "client."+string(c.Role), a.loop)
-				}
-			}
-			_ = h.Sleep(sc, 24*time.Hour) // until the world ends
-		})
-	}
+	return r.finishWork()
 }

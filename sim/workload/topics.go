@@ -71,7 +71,7 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 
 // create creates a topic and returns the answer's error code.
 func (a *actor) create(sc *host.Scope, name string, partitions int32) (int16, error) {
-	defer a.r.asks()()
+	defer a.c.asks()()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(5)
 	req.TimeoutMillis = 2000
@@ -91,7 +91,7 @@ func (a *actor) create(sc *host.Scope, name string, partitions int32) (int16, er
 
 // grow asks for more partitions of a topic and returns the answer's error code.
 func (a *actor) grow(sc *host.Scope, name string, partitions int32) (int16, error) {
-	defer a.r.asks()()
+	defer a.c.asks()()
 	req := kmsg.NewPtrCreatePartitionsRequest()
 	req.SetVersion(1 + int16(a.id%3))
 	req.TimeoutMillis = 2000
@@ -136,16 +136,16 @@ func (a *actor) readTopic(sc *host.Scope, o *Op) {
 	}
 	records, _, err := parseRecords(part.RecordBatches, 0)
 	if err != nil {
-		a.r.fail(oracleAnswer, "read %s/%d: %w", adminTopic, o.Partition, err)
+		a.c.fail(oracleAnswer, "read %s/%d: %w", adminTopic, o.Partition, err)
 		return
 	}
 	for _, rec := range records {
 		if int32(rec.Value>>32) != a.id {
-			a.r.fail(oracleAnswer, "read %s/%d: %s at offset %d was produced to another topic", adminTopic, o.Partition,
+			a.c.fail(oracleAnswer, "read %s/%d: %s at offset %d was produced to another topic", adminTopic, o.Partition,
 				rec.Value, rec.Offset)
 		}
 		if a.deleted[rec.Value] {
-			a.r.fail(oracleAnswer, "read %s/%d: %s at offset %d was in the topic of that name that is deleted", adminTopic,
+			a.c.fail(oracleAnswer, "read %s/%d: %s at offset %d was in the topic of that name that is deleted", adminTopic,
 				o.Partition, rec.Value, rec.Offset)
 		}
 	}
@@ -182,13 +182,13 @@ func (a *actor) bury(sc *host.Scope, kind OpKind) {
 		}
 		at, err := a.sendFetchCommitted(sc, adminGroup, check.Partition{Topic: adminTopic})
 		if err == nil && at >= 0 {
-			a.r.fail(oracleAnswer, "offset %d is committed in %s, which was just created", at, adminTopic)
+			a.c.fail(oracleAnswer, "offset %d is committed in %s, which was just created", at, adminTopic)
 		}
 	}
 }
 
 func (a *actor) deleteTopic(sc *host.Scope, name string) (int16, error) {
-	defer a.r.asks()()
+	defer a.c.asks()()
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	req.SetVersion(4)
 	req.TopicNames, req.TimeoutMillis = []string{name}, 2000
@@ -228,7 +228,7 @@ func (a *actor) learnID(sc *host.Scope) bool {
 	if err != nil || t.ErrorCode != 0 {
 		return false
 	}
-	a.r.topicID = t.TopicID
+	a.c.topicID = t.TopicID
 	return true
 }
 
@@ -244,7 +244,7 @@ func (a *actor) oldTopic(sc *host.Scope, o *Op) {
 	if a.topicID == ([16]byte{}) {
 		return
 	}
-	a.r.count(fault.StaleMetadata)
+	a.c.count(fault.StaleMetadata)
 	now, err := a.describe(sc, adminTopic)
 	if err != nil || now.TopicID == a.topicID || now.ErrorCode == codeLeaderNotAvail {
 		return // the deletion did not happen, or that cannot be told
@@ -265,7 +265,7 @@ func (a *actor) oldTopic(sc *host.Scope, o *Op) {
 	for _, t := range resp.(*kmsg.FetchResponse).Topics {
 		for i := range t.Partitions {
 			if p := &t.Partitions[i]; p.ErrorCode == 0 || len(p.RecordBatches) > 0 {
-				a.r.fail(oracleAnswer, "a fetch by the id of a deleted topic was answered with code %d and %d bytes",
+				a.c.fail(oracleAnswer, "a fetch by the id of a deleted topic was answered with code %d and %d bytes",
 					p.ErrorCode, len(p.RecordBatches))
 			}
 		}
@@ -291,7 +291,7 @@ func (a *actor) fillOld(sc *host.Scope, o *Op) {
 	for _, t := range resp.(*kmsg.ProduceResponse).Topics {
 		for i := range t.Partitions {
 			if t.Partitions[i].ErrorCode == 0 {
-				a.r.fail(oracleAnswer, "a produce by the id of a deleted topic was taken at offset %d", t.Partitions[i].BaseOffset)
+				a.c.fail(oracleAnswer, "a produce by the id of a deleted topic was taken at offset %d", t.Partitions[i].BaseOffset)
 			}
 		}
 	}
