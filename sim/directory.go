@@ -17,7 +17,8 @@ type naming struct {
 	node  *inode // nil = name is removed
 	from  string // a rename within the directory: this name goes away with it
 	after *naming
-	where *inode // the directory it belongs to
+	where *inode   // the directory it belongs to
+	m     *Machine // whose loss of power may lose it
 
 	decided bool
 	kept    bool
@@ -91,11 +92,15 @@ func (n *naming) decide(l *lot) bool {
 	return n.kept
 }
 
-// settleNames resolves all pending changes at a crash.
-func (f *inode) settleNames(l *lot) {
+// settleNames resolves the pending changes of m at a crash. Those of other machines stay pending, on top.
+func (f *inode) settleNames(m *Machine, l *lot) {
 	d := f.dir
+	var later []*naming
 	for _, n := range d.pending {
-		if n.decide(l) {
+		switch {
+		case n.m != m:
+			later = append(later, n)
+		case n.decide(l):
 			n.apply(d.durable)
 		}
 	}
@@ -103,5 +108,10 @@ func (f *inode) settleNames(l *lot) {
 	clear(d.names)
 	for _, name := range sortedNames(d.durable) {
 		d.names[name] = d.durable[name]
+	}
+	for _, n := range later {
+		f.v.mark(f)
+		d.pending = append(d.pending, n)
+		n.apply(d.names)
 	}
 }

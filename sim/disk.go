@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -13,7 +14,7 @@ import (
 type diskHandle struct{ inc *incarnation }
 
 // Volume implements host.Disk. The name is looked up on the machine; Machine.Attach puts a volume of
-// another machine under it.
+// another machine under it. A name that begins with Shared is the same volume on every machine.
 func (d diskHandle) Volume(sc *host.Scope, name string) (host.Volume, error) {
 	k, err := d.inc.begin(OpAttach, "", name, 0, 0)
 	if err != nil {
@@ -77,7 +78,47 @@ func (m *Machine) mount(name string) *mount {
 			return at
 		}
 	}
+	if strings.HasPrefix(name, Shared) {
+		return m.put(name, m.w.Shared(name))
+	}
 	return m.put(name, m.w.newVolume(m.name+"/"+name))
+}
+
+// Shared is what the names of volumes begin with that belong to no machine: each that attaches such a name gets the
+// same volume, several at once, and it outlives them all.
+const Shared = "cluster/"
+
+// Shared returns the volume of that name, which begins with [Shared], creating it empty at the first call.
+func (w *World) Shared(name string) *Volume {
+	v := w.shared[name]
+	if v == nil {
+		v = w.newVolume(name)
+		w.shared[name] = v
+	}
+	return v
+}
+
+// SharedNames returns the names of the volumes that belong to no machine, sorted.
+func (w *World) SharedNames() []string {
+	list := make([]string, 0, len(w.shared))
+	for name := range w.shared {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// shared reports whether other machines may have the volume as well.
+func (at *mount) shared() bool { return strings.HasPrefix(at.name, Shared) }
+
+// heldElsewhere reports whether a machine that runs, other than m, has attached v.
+func (v *Volume) heldElsewhere(m *Machine) bool {
+	for _, x := range v.w.machines {
+		if x != m && x.Alive() && slices.ContainsFunc(x.mounts, func(at *mount) bool { return at.v == v }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Volume returns the machine's volume called name for inspection, creating it empty at the first call.
@@ -119,11 +160,27 @@ func (m *Machine) Detach(name string) *Volume {
 }
 
 // Wipe replaces the machine's volume by an empty one under the same name, as when a disk is lost. Open
-// handles stay on the old one.
+// handles stay on the old one. One that belongs to no machine is lost to all of them.
 func (m *Machine) Wipe(name string) {
+	if strings.HasPrefix(name, Shared) {
+		m.w.wipeShared(name)
+		return
+	}
 	for _, at := range m.mounts {
 		if at.name == name {
 			at.v = m.w.newVolume(m.name + "/" + name)
+		}
+	}
+}
+
+func (w *World) wipeShared(name string) {
+	delete(w.shared, name)
+	v := w.Shared(name)
+	for _, m := range w.machines {
+		for _, at := range m.mounts {
+			if at.name == name {
+				at.v = v
+			}
 		}
 	}
 }

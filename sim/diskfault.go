@@ -124,6 +124,9 @@ func (m *Machine) bootFaults() {
 	for i := range m.mounts {
 		at := m.mounts[i]
 		t := &at.target
+		if at.shared() && at.v.heldElsewhere(m) {
+			continue
+		}
 		for _, k := range [...]fault.Kind{
 			fault.Wipe, fault.SwapVolumes, fault.FileMissing, fault.Truncated, fault.StaleChunk,
 		} {
@@ -174,13 +177,16 @@ func (m *Machine) spoil(at *mount, s *fault.Step) bool {
 
 // swap exchanges the volume with another one: of the same machine, or of one that is down too.
 func (m *Machine) swap(at *mount, rng *rand.Rand) bool {
+	if at.shared() {
+		return false
+	}
 	var others []*mount
 	for _, x := range m.w.machines {
 		if x != m && (x.Alive() || x.inc == nil) {
 			continue
 		}
 		for _, o := range x.mounts {
-			if o != at {
+			if o != at && !o.shared() {
 				others = append(others, o)
 			}
 		}
@@ -212,7 +218,7 @@ func (v *Volume) anyFile(rng *rand.Rand) (f *inode, name string, dir *inode) {
 	}
 	path := paths[rng.IntN(len(paths))]
 	f, _ = v.find(path)
-	dir, name, _ = v.parent(path, false)
+	dir, name, _ = v.parent(path, nil)
 	return f, name, dir
 }
 

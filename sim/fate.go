@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"github.com/weirmq/weir/fault"
 )
@@ -125,8 +126,7 @@ func (l *lot) tearOff(m *mask, at, end int64) {
 	}
 }
 
-// crash resolves what machine m left unsynced on the volume. Names are not told apart by who made them: on a volume
-// that two machines hold, a crash of one settles the pending names of both.
+// crash resolves what machine m left unsynced on the volume. What other machines left there stays as it is.
 func (v *Volume) crash(inc *incarnation, at *mount, fate Fate, seed uint64) {
 	w, m := v.w, inc.m
 	if !v.unsynced(m) {
@@ -167,7 +167,7 @@ func (v *Volume) crash(inc *incarnation, at *mount, fate Fate, seed uint64) {
 // unsynced reports whether a crash of m has anything to decide.
 func (v *Volume) unsynced(m *Machine) bool {
 	for _, f := range v.dirty {
-		if f.dir != nil && len(f.dir.pending) > 0 {
+		if f.dir != nil && slices.ContainsFunc(f.dir.pending, func(n *naming) bool { return n.m == m }) {
 			return true
 		}
 		for _, c := range f.pending {
@@ -200,7 +200,7 @@ func (v *Volume) settle(m *Machine, l *lot) {
 	for _, f := range dirty {
 		f.dirty = false
 		if f.dir != nil {
-			f.settleNames(l)
+			f.settleNames(m, l)
 			continue
 		}
 		f.settle(

@@ -149,8 +149,8 @@ func (v *Volume) find(path string) (*inode, error) {
 	return at, nil
 }
 
-// parent returns the directory that holds path and the last name; create makes missing directories.
-func (v *Volume) parent(path string, create bool) (*inode, string, error) {
+// parent returns the directory that holds path and the last name; create, if not nil, makes missing directories.
+func (v *Volume) parent(path string, create *Machine) (*inode, string, error) {
 	names, err := split(path)
 	if err != nil {
 		return nil, "", err
@@ -158,9 +158,9 @@ func (v *Volume) parent(path string, create bool) (*inode, string, error) {
 	at := v.root
 	for i, name := range names[:len(names)-1] {
 		child := at.dir.names[name]
-		if child == nil && create {
+		if child == nil && create != nil {
 			child = v.newInode(strings.Join(names[:i+1], "/"), true)
-			at.change(&naming{name: name, node: child})
+			at.change(&naming{name: name, node: child, m: create})
 		}
 		if child == nil || child.dir == nil {
 			return nil, "", fmt.Errorf("%s: no directory %q: %w", path, name, host.ErrNotExist)

@@ -71,7 +71,11 @@ func (h *volumeHandle) Open(path string, flag host.Flag) (host.File, error) {
 }
 
 func (h *volumeHandle) node(path string, flag host.Flag) (*inode, error) {
-	dir, name, err := h.v.parent(path, flag&host.Create != 0)
+	var create *Machine
+	if flag&host.Create != 0 {
+		create = h.inc.m
+	}
+	dir, name, err := h.v.parent(path, create)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +88,7 @@ func (h *volumeHandle) node(path string, flag host.Flag) (*inode, error) {
 			return nil, err
 		}
 		node = h.v.newInode(path, false)
-		dir.change(&naming{name: name, node: node})
+		dir.change(&naming{name: name, node: node, m: h.inc.m})
 	case flag&host.Create != 0 && flag&host.Exclusive != 0:
 		return nil, fmt.Errorf("%s: %w", path, host.ErrExist)
 	case node.dir != nil:
@@ -96,7 +100,7 @@ func (h *volumeHandle) node(path string, flag host.Flag) (*inode, error) {
 // Rename implements host.Volume.
 func (h *volumeHandle) Rename(from, to string) error {
 	return h.call(OpRename, from+" to "+to, func() error {
-		oldDir, oldName, err := h.v.parent(from, false)
+		oldDir, oldName, err := h.v.parent(from, nil)
 		if err != nil {
 			return err
 		}
@@ -104,7 +108,7 @@ func (h *volumeHandle) Rename(from, to string) error {
 		if node == nil {
 			return fmt.Errorf("%s: %w", from, host.ErrNotExist)
 		}
-		newDir, newName, err := h.v.parent(to, false)
+		newDir, newName, err := h.v.parent(to, nil)
 		if err != nil {
 			return err
 		}
@@ -116,11 +120,11 @@ func (h *volumeHandle) Rename(from, to string) error {
 			return fmt.Errorf("%s: %w", to, host.ErrExist)
 		}
 		if newDir == oldDir {
-			newDir.change(&naming{name: newName, node: node, from: oldName})
+			newDir.change(&naming{name: newName, node: node, from: oldName, m: h.inc.m})
 		} else {
-			link := &naming{name: newName, node: node}
+			link := &naming{name: newName, node: node, m: h.inc.m}
 			newDir.change(link)
-			oldDir.change(&naming{name: oldName, after: link})
+			oldDir.change(&naming{name: oldName, after: link, m: h.inc.m})
 		}
 		h.v.release(old)
 		node.path = to
@@ -138,7 +142,7 @@ func (h *volumeHandle) Link(from, to string) error {
 		if node.dir != nil {
 			return fmt.Errorf("%s: is a directory", from)
 		}
-		dir, name, err := h.v.parent(to, false)
+		dir, name, err := h.v.parent(to, nil)
 		if err != nil {
 			return err
 		}
@@ -148,7 +152,7 @@ func (h *volumeHandle) Link(from, to string) error {
 		if err := h.room(to); err != nil {
 			return err
 		}
-		dir.change(&naming{name: name, node: node})
+		dir.change(&naming{name: name, node: node, m: h.inc.m})
 		return nil
 	})
 }
@@ -156,7 +160,7 @@ func (h *volumeHandle) Link(from, to string) error {
 // Remove implements host.Volume.
 func (h *volumeHandle) Remove(path string) error {
 	return h.call(OpRemove, path, func() error {
-		dir, name, err := h.v.parent(path, false)
+		dir, name, err := h.v.parent(path, nil)
 		if err != nil {
 			return err
 		}
@@ -167,7 +171,7 @@ func (h *volumeHandle) Remove(path string) error {
 		if node.dir != nil && len(node.dir.names) > 0 {
 			return fmt.Errorf("%s: directory is not empty: %w", path, host.ErrExist)
 		}
-		dir.change(&naming{name: name})
+		dir.change(&naming{name: name, m: h.inc.m})
 		h.v.release(node)
 		return nil
 	})

@@ -50,6 +50,7 @@ type World struct {
 
 	machines  []*Machine // in order of creation
 	byName    map[string]*Machine
+	shared    map[string]*Volume // by name; they belong to no machine
 	volumeIDs uint64
 	inodeIDs  uint64
 	pool      diskPool
@@ -65,7 +66,7 @@ type World struct {
 // New returns a world at virtual time 0 in which nothing runs yet.
 func New(cfg Config) *World {
 	cfg = cfg.withDefaults()
-	w := &World{cfg: cfg, byName: map[string]*Machine{}, sites: map[uintptr]string{}, hash: mix(mixA, cfg.Seed)}
+	w := &World{cfg: cfg, byName: map[string]*Machine{}, shared: map[string]*Volume{}, sites: map[uintptr]string{}, hash: mix(mixA, cfg.Seed)}
 	w.picks = newRand(cfg.Seed, "schedule")
 	w.salts = newRand(cfg.Seed, "salt")
 	w.clocks = newRand(cfg.Seed, "clock")

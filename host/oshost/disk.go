@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -32,7 +33,7 @@ func (d disk) Volume(sc *host.Scope, name string) (host.Volume, error) {
 	if v != nil {
 		return v, nil
 	}
-	v = &volume{h: d.h, name: name, root: filepath.Join(d.h.cfg.Data, filepath.FromSlash(name))}
+	v = &volume{h: d.h, name: name, root: d.h.directory(name)}
 	if err := d.h.call(v.make); err != nil {
 		return nil, fmt.Errorf("oshost: attach volume %s: %w", name, err)
 	}
@@ -43,6 +44,17 @@ func (d disk) Volume(sc *host.Scope, name string) (host.Volume, error) {
 	}
 	d.h.volumes[name] = v
 	return v, nil
+}
+
+// shared is what the names of volumes begin with that lie below Config.Volumes.
+const shared = "cluster/"
+
+// directory is where a volume lies.
+func (h *Host) directory(name string) string {
+	if rest, is := strings.CutPrefix(name, shared); is {
+		return filepath.Join(h.cfg.Volumes, filepath.FromSlash(rest))
+	}
+	return filepath.Join(h.cfg.Data, filepath.FromSlash(name))
 }
 
 // Memory implements host.Disk with an anonymous mapping. It asks for no memory before it is touched.

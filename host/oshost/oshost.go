@@ -19,9 +19,12 @@ import (
 
 // Config says what the machine is made of.
 type Config struct {
-	Data string       // directory whose subdirectories are the volumes; made when missing
-	Node string       // the machine's name in logs; "" leaves it out
-	Log  slog.Handler // where log records go; nil = text on standard error
+	Data string // directory whose subdirectories are the volumes; made when missing
+	// Volumes is the directory of the volumes whose names begin with "cluster/", which several hosts of this machine
+	// may share; "" = "volumes" below Data.
+	Volumes string
+	Node    string       // the machine's name in logs; "" leaves it out
+	Log     slog.Handler // where log records go; nil = text on standard error
 }
 
 // Host is this machine from New to Close. It implements host.Host.
@@ -55,7 +58,14 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oshost: find data directory %s: %w", cfg.Data, err)
 	}
-	cfg.Data = data
+	if cfg.Volumes == "" {
+		cfg.Volumes = filepath.Join(data, "volumes")
+	}
+	volumes, err := filepath.Abs(cfg.Volumes)
+	if err != nil {
+		return nil, fmt.Errorf("oshost: find the directory of shared volumes %s: %w", cfg.Volumes, err)
+	}
+	cfg.Data, cfg.Volumes = data, volumes
 	h := &Host{
 		cfg:     cfg,
 		handles: map[io.Closer]struct{}{},

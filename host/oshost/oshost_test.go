@@ -283,3 +283,38 @@ func TestVolumeNamesStayBelowTheData(t *testing.T) {
 		t.Error("a host without a data directory was made")
 	}
 }
+
+func TestSharedVolumesAreTheSameForEveryHostOfTheMachine(t *testing.T) {
+	volumes := t.TempDir()
+	for i := range 2 {
+		h, err := oshost.New(oshost.Config{Data: t.TempDir(), Volumes: volumes, Log: slog.DiscardHandler})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.Close(nil); h.Wait() })
+		v, err := h.Disk().Volume(nil, "cluster/v1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		flag := host.Create
+		if i == 1 {
+			flag = host.ReadOnly
+		}
+		if _, err := v.Open("f", flag); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(volumes, "v1", "f")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSharedVolumesLieBelowTheDataByDefault(t *testing.T) {
+	data := t.TempDir()
+	if _, err := newHost(t, data).Disk().Volume(nil, "cluster/v1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(data, "volumes", "v1")); err != nil {
+		t.Fatal(err)
+	}
+}
