@@ -61,13 +61,19 @@ var arrows = map[string]arrow{
 		"host", "rpc", "metadata", "metadata/metadatapb", "controller/api", "controller/lease",
 	}},
 
+	// What brokers say to each other, for both ends of it in broker.
+	"broker/peer": {level: 39, may: []string{"rpc", "metadata/metadatapb", "internal/invariant"}},
+
+	// What who leads does without being asked; the controller is its Leader.
+	"controller/drive": {level: 39, may: []string{"host", "metadata", "metadata/metadatapb"}},
+
 	// stream knows nothing of Kafka and nothing of metadata: it asks its Catalog.
 	"stream": {level: 30, may: []string{"host", "objectstore", "wal", "internal/invariant"}},
 
 	// broker and controller never import each other: they share metadata.
 	"broker": {level: 40, may: []string{
 		"host", "objectstore", "metadata", "metadata/metadatapb", "wal", "stream",
-		"broker/batch", "broker/partition", "broker/group", "internal/invariant", "rpc",
+		"broker/batch", "broker/partition", "broker/group", "internal/invariant", "rpc", "broker/peer",
 	}},
 	"controller": {level: 40, may: []string{
 		"host", "objectstore", "metadata", "metadata/metadatapb", "wal", "internal/invariant",
@@ -95,12 +101,14 @@ var marks = []string{"internal/invariant", "internal/probe", "internal/mutant"}
 // libraries says which packages may import a library in production. Nothing
 // else may: a library has one home, and leaves it through our own types.
 var libraries = map[string][]string{
-	"github.com/anishathalye/porcupine":   {"check"},
-	"github.com/klauspost/compress":       {"broker/batch"},
-	"github.com/pierrec/lz4/v4":           {"broker/batch"},
-	"github.com/minio/minio-go/v7":        {"objectstore/s3store"},
-	"github.com/hashicorp/memberlist":     {"gossip/listgossip"},
-	"google.golang.org/protobuf":          {"metadata", "metadata/metadatapb", "controller", "controller/api"},
+	"github.com/anishathalye/porcupine": {"check"},
+	"github.com/klauspost/compress":     {"broker/batch"},
+	"github.com/pierrec/lz4/v4":         {"broker/batch"},
+	"github.com/minio/minio-go/v7":      {"objectstore/s3store"},
+	"github.com/hashicorp/memberlist":   {"gossip/listgossip"},
+	"google.golang.org/protobuf": {
+		"metadata", "metadata/metadatapb", "controller", "controller/api", "broker/peer",
+	},
 	"go.etcd.io/raft/v3":                  {"controller"},
 	"github.com/twmb/franz-go/pkg/kmsg":   {"broker", "sim/workload", "cmd/weir", "bench", "bench/bare"},
 	"github.com/twmb/franz-go/pkg/kgo":    {"cmd/weir", "bench"},
