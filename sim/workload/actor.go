@@ -135,6 +135,8 @@ const (
 	codeLeaderNotAvail    = 5
 	codeNotLeader         = 6
 	codeTimedOut          = 7
+	codeNoCoordinator     = 15
+	codeNotCoordinator    = 16
 	codeIllegalGeneration = 22
 	codeUnknownMember     = 25
 	codeRebalancing       = 27

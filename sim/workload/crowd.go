@@ -20,6 +20,7 @@ type Crowd struct {
 	settings *Settings
 	lead     []string // where clients of a cluster first ask who leads what; nil = there is one node
 	hints    bool     // clients of a cluster believe the hints of answers
+	guided   int      // clients that were given a guide
 
 	history      check.History
 	topicID      [16]byte // of the judged topic
@@ -122,6 +123,10 @@ func (c *Crowd) newActor(h host.Host, id int32) *actor {
 			hopeless: &c.damaged},
 		sequence: map[int32]int64{}, positions: map[int32]int64{}, session: map[int32]int{},
 		deleted: map[check.Value]bool{},
+	}
+	if c.lead != nil {
+		c.guided++
+		a.wire.guide = newGuide(c.lead, c.guided, c.hints)
 	}
 	a.wire.mixedUp = func(got, want int32) {
 		c.fail(oracleAnswer, "client %d got the answer to request %d instead of that to %d", id, got, want)

@@ -79,7 +79,7 @@ func (a *actor) odd(sc *host.Scope, op *Op, s *sending) {
 			a.end(s, check.Failed)
 			return
 		}
-		a.wire.answered++ // there is none
+		a.wire.line.answered++ // there is none
 		a.end(s, check.Unknown)
 		return
 	}
@@ -230,11 +230,7 @@ func (a *actor) acks() int16 {
 // sendBatches sends the batches that are not recorded yet and judges the answers.
 func (a *actor) sendBatches(sc *host.Scope, batches []sending, pipelined bool) error {
 	if !pipelined {
-		req := a.produceRequest(topicName, batches)
-		if err := a.wire.send(sc, req); err != nil {
-			return err
-		}
-		return a.receiveProduce(sc, req, batches, true)
+		return a.sendTogether(sc, batches)
 	}
 	var sent []*kmsg.ProduceRequest
 	for i := range batches {
@@ -263,6 +259,24 @@ func (a *actor) sendBatches(sc *host.Scope, batches []sending, pipelined bool) e
 	}
 	a.inOrder(batches)
 	return nil
+}
+
+// sendTogether sends batches in one request, or in a cluster in one for each leader of some.
+func (a *actor) sendTogether(sc *host.Scope, batches []sending) (failed error) {
+	for _, some := range a.apart(batches) {
+		req := a.produceRequest(topicName, some)
+		if len(req.Topics[0].Partitions) == 0 {
+			continue
+		}
+		err := a.wire.send(sc, req)
+		if err == nil {
+			err = a.receiveProduce(sc, req, some, true)
+		}
+		if err != nil && (failed == nil || !errors.Is(err, errNotSent)) {
+			failed = err
+		}
+	}
+	return failed
 }
 
 // inOrder fails the run if a batch was refused for its sequence although it was the next one.

@@ -213,6 +213,17 @@ type fetchAsk struct {
 
 // fetchMany fetches from several partitions in one request and returns the answers in the order asked.
 func (a *actor) fetchMany(sc *host.Scope, asks []fetchAsk) ([]kmsg.FetchResponseTopicPartition, error) {
+	if a.wire.guide != nil && len(asks) > 1 { // they may have several leaders
+		var all []kmsg.FetchResponseTopicPartition
+		for i := range asks {
+			one, err := a.fetchMany(sc, asks[i:i+1])
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, one...)
+		}
+		return all, nil
+	}
 	req := kmsg.NewPtrFetchRequest()
 	req.SetVersion(12)
 	req.MinBytes, req.MaxBytes, req.SessionEpoch = 0, readBackBytes, -1
