@@ -83,7 +83,7 @@ func (r *world) kill() {
 func (r *world) do(fn func(c *wire)) {
 	r.t.Helper()
 	require.NoError(r.t, r.w.Do(r.clients, func(h host.Host, sc *host.Scope) error {
-		c := &wire{t: r.t, h: h, sc: sc}
+		c := &wire{t: r.t, h: h, sc: sc, addr: wireAddr}
 		defer c.close()
 		fn(c)
 		return nil
@@ -95,13 +95,14 @@ type wire struct {
 	t           *testing.T
 	h           host.Host
 	sc          *host.Scope
+	addr        string // where the broker is
 	conn        host.Conn
 	correlation int32
 	sent        []kmsg.Request // that wait for their answers
 }
 
 // another returns a second connection of the same client machine.
-func (c *wire) another() *wire { return &wire{t: c.t, h: c.h, sc: c.sc} }
+func (c *wire) another() *wire { return &wire{t: c.t, h: c.h, sc: c.sc, addr: c.addr} }
 
 func (c *wire) close() {
 	if c.conn != nil {
@@ -127,7 +128,7 @@ func (c *wire) send(req kmsg.Request) {
 // sendRaw writes a frame; its first four bytes become its length.
 func (c *wire) sendRaw(frame []byte) {
 	if c.conn == nil {
-		conn, err := c.h.Network().Dial(c.sc, wireAddr)
+		conn, err := c.h.Network().Dial(c.sc, c.addr)
 		c.must(err)
 		c.conn = conn
 	}

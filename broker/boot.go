@@ -24,11 +24,15 @@ import (
 //
 // The lock on the data directory, which the node holds, is the proof that the last run is dead (rule 8).
 func (b *Broker) boot(sc *host.Scope) error {
+	if err := b.syncMetadata(sc); err != nil {
+		return err
+	}
 	b.meta.Read(func(s *metadata.State) { b.cluster, _ = s.Cluster() })
 	held, err := b.register(sc)
 	if err != nil {
 		return err
 	}
+	b.startSession() // before anything that takes long
 	if b.cfg.Cluster == nil {
 		if b.home, err = b.attach(sc, walVolume); err != nil {
 			return err
@@ -44,22 +48,25 @@ func (b *Broker) boot(sc *host.Scope) error {
 		}
 		held = append(held, fresh)
 	}
-	if len(held) > 1 {
+	if len(held) > 1 && b.cfg.Cluster == nil {
 		return fmt.Errorf("broker %d holds %d WALs, %s among them; one is expected", b.cfg.NodeID, len(held), held[0].ID)
 	}
-	vol, err := b.volumeOf(sc, held[0])
+	own := b.newest(held)
+	vol, err := b.volumeOf(sc, own)
 	if err != nil {
 		return err
 	}
-	rec, err := b.openWAL(sc, vol, held[0])
+	rec, err := b.openWAL(sc, vol, own)
 	if err != nil {
 		return err
 	}
 	if err := b.recoverStreams(sc, rec); err != nil {
 		return err
 	}
-	if err := b.reopenRanges(sc); err != nil {
-		return err
+	if b.cfg.Cluster == nil { // else whoever leads the controllers finds them an owner
+		if err := b.reopenRanges(sc); err != nil {
+			return err
+		}
 	}
 	b.engine.Start(b.root)
 	// What holes left in the WAL may pin all of it, and the partitions that are opened next need room there.
@@ -115,37 +122,6 @@ func (b *Broker) attach(sc *host.Scope, name string) (host.Volume, error) {
 // walFile is where the ring of a WAL lies on its volume.
 func walFile(id metadata.UUID) string { return "ring-" + id.String() }
 
-// register gets this run's broker epoch and returns the WALs that it holds.
-func (b *Broker) register(sc *host.Scope) ([]metadata.WAL, error) {
-	cmd := &metadatapb.Register{Broker: b.cfg.NodeID, Nonce: b.newID(), Disk: b.cfg.Disk[:], Proof: true,
-		Rack: b.cfg.Rack, Address: b.cfg.Address}
-	res, err := b.proposeBoot(sc, "register the broker", metadata.NewCommand(cmd))
-	if err != nil {
-		return nil, err
-	}
-	b.epoch = res.GetRegister().GetEpoch()
-	var held []metadata.WAL
-	b.meta.Read(func(s *metadata.State) {
-		for _, w := range s.WALs() {
-			if w.Held && w.Holder == b.cfg.NodeID && w.HolderEpoch == b.epoch {
-				held = append(held, w)
-			}
-		}
-	})
-	return held, nil
-}
-
-func (b *Broker) proposeBoot(sc *host.Scope, doing string, cmd *metadatapb.Command) (*metadatapb.Result, error) {
-	res, err := b.meta.Propose(sc, cmd)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
-	}
-	if res.GetRefusal() != metadatapb.Refusal_REFUSAL_NONE {
-		return nil, refusedError(doing, res)
-	}
-	return res, nil
-}
-
 // releaseUnfit lets go of WALs that were never opened and are not as large as this start asks for: an earlier one found
 // no room for its own. Nothing was ever written to them.
 func (b *Broker) releaseUnfit(sc *host.Scope, held []metadata.WAL) ([]metadata.WAL, error) {
@@ -169,7 +145,7 @@ func (b *Broker) releaseUnfit(sc *host.Scope, held []metadata.WAL) ([]metadata.W
 			return nil, fmt.Errorf("sync the removal of a WAL that was never opened: %w", err)
 		}
 		cmd := &metadatapb.ReleaseWal{Wal: w.ID[:], Generation: w.Generation}
-		if _, err := b.proposeBoot(sc, "release a WAL that was never opened", metadata.NewCommand(cmd)); err != nil {
+		if _, err := b.proposeBoot(sc, "release a WAL that was never opened", cmd); err != nil {
 			return nil, err
 		}
 	}
@@ -180,7 +156,7 @@ func (b *Broker) releaseUnfit(sc *host.Scope, held []metadata.WAL) ([]metadata.W
 func (b *Broker) createWAL(sc *host.Scope) (metadata.WAL, error) {
 	cmd := &metadatapb.CreateWal{Broker: b.cfg.NodeID, Epoch: b.epoch, Wal: b.newID(), Volume: b.newID(),
 		Capacity: uint64(b.cfg.WALCapacity)}
-	if _, err := b.proposeBoot(sc, "create a WAL", metadata.NewCommand(cmd)); err != nil {
+	if _, err := b.proposeBoot(sc, "create a WAL", cmd); err != nil {
 		return metadata.WAL{}, err
 	}
 	var w metadata.WAL
@@ -196,7 +172,7 @@ func (b *Broker) openWAL(sc *host.Scope, vol host.Volume, w metadata.WAL) (*wal.
 		return nil, fmt.Errorf("take the fence of WAL %s: %w", w.ID, err)
 	}
 	cfg := wal.Config{Capacity: int64(w.Capacity), Slabs: b.cfg.Slabs, Fence: b.fence.Check,
-		Dead: b.walDied, Heads: batch.HeaderSize}
+		Dead: b.walDied, Heads: batch.HeaderSize, Lease: b.awaitLease()}
 	if w.State == metadatapb.WalState_WAL_STATE_FRESH {
 		id := wal.Identity{Cluster: wal.UUID(b.cluster), Volume: wal.UUID(w.Volume), WAL: b.walID,
 			Broker: b.cfg.NodeID, BrokerEpoch: b.epoch, Generation: w.Generation}
@@ -204,7 +180,7 @@ func (b *Broker) openWAL(sc *host.Scope, vol host.Volume, w metadata.WAL) (*wal.
 			return nil, err
 		}
 		open := &metadatapb.OpenWal{Broker: b.cfg.NodeID, Epoch: b.epoch, Wal: w.ID[:]}
-		if _, err := b.proposeBoot(sc, "open the WAL", metadata.NewCommand(open)); err != nil {
+		if _, err := b.proposeBoot(sc, "open the WAL", open); err != nil {
 			return nil, err
 		}
 	}
@@ -216,6 +192,7 @@ func (b *Broker) openWAL(sc *host.Scope, vol host.Volume, w metadata.WAL) (*wal.
 		return nil, b.explainWAL(w, err)
 	}
 	b.log = log
+	b.vital.Store(log)
 	return rec, nil
 }
 
@@ -326,8 +303,7 @@ func (b *Broker) sealRecovered(sc *host.Scope, ranges []stream.RangeInfo, found 
 	for len(entries) > 0 {
 		n := min(len(entries), b.atMost(sealBatch, "broker.boot.seal"))
 		cmd := &metadatapb.SealRecovered{Wal: b.walID[:], Generation: b.walGen, Entries: entries[:n]}
-		if _, err := b.proposeBoot(sc, "seal the recovered ranges",
-			metadata.NewCommand(cmd)); err != nil {
+		if _, err := b.proposeBoot(sc, "seal the recovered ranges", cmd); err != nil {
 			return err
 		}
 		entries = entries[n:]
@@ -349,7 +325,7 @@ func (b *Broker) reopenRanges(sc *host.Scope) error {
 		}
 	})
 	return b.each(sc, len(cmds), func(sc *host.Scope, i int) error {
-		_, err := b.proposeBoot(sc, "reopen a partition", metadata.NewCommand(cmds[i]))
+		_, err := b.proposeBoot(sc, "reopen a partition", cmds[i])
 		return err
 	})
 }
@@ -401,6 +377,6 @@ func (b *Broker) endpoint(bound string) (metadata.Endpoint, error) {
 func (b *Broker) announce(sc *host.Scope) error {
 	cmd := &metadatapb.SetEndpoint{Broker: b.cfg.NodeID, Epoch: b.epoch, Endpoints: []*metadatapb.Endpoint{
 		{Listener: b.advertised.Listener, Host: b.advertised.Host, Port: b.advertised.Port}}}
-	_, err := b.proposeBoot(sc, "announce the listener", metadata.NewCommand(cmd))
+	_, err := b.proposeBoot(sc, "announce the listener", cmd)
 	return err
 }

@@ -50,6 +50,8 @@ type Broker struct {
 	walGen   int64
 	home     host.Volume // alone: where its WAL lies
 	fence    *wal.Fence
+	session  Session                 // nil: alone
+	vital    atomic.Pointer[wal.Log] // log, for the session's hooks
 	engine   *stream.Engine
 	catalog  *catalog
 	producer producerIDs

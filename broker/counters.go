@@ -7,7 +7,7 @@ import (
 )
 
 // Counters are the broker's plain numbers; cmd turns them into metrics. All are monotonic but
-// Connections.
+// Connections and Partitions.
 type Counters struct {
 	Connections   atomic.Int64 // open now
 	BadRequests   atomic.Int64 // connections closed for what they sent
@@ -19,6 +19,7 @@ type Counters struct {
 	FetchBytes    atomic.Int64
 	FetchEmpty    atomic.Int64
 	TopicsCreated atomic.Int64
+	Partitions    atomic.Int64 // served now
 }
 
 func (c *Counters) answered(call *call, now host.Time) {

@@ -52,7 +52,8 @@ func (b *Broker) walDied(err error) {
 			b.fail(err)
 			return
 		}
-		if errors.Is(err, wal.ErrFenced) && !errors.Is(err, host.ErrIO) { // which says nothing of who holds it
+		fenced := errors.Is(err, wal.ErrFenced) && !errors.Is(err, host.ErrIO) // which says nothing of who holds it
+		if fenced || errors.Is(err, wal.ErrLease) {
 			// Somebody else holds the WAL, and with it what this run owed: what it would upload nobody would commit,
 			// and every moment that it stays its clients do not look for the new owner (rule 6).
 			probe.Hit(probe.BrokerFencedOut)
@@ -123,6 +124,6 @@ func (b *Broker) durableEnds() map[uint64]int64 {
 func (b *Broker) reportClean(sc *host.Scope) error {
 	cmd := &metadatapb.ReportWal{Broker: b.cfg.NodeID, Epoch: b.epoch, Wal: b.walID[:], Generation: b.walGen,
 		Trim: uint64(b.log.Trimmed()), Durable: uint64(b.log.Durable()), Clean: true}
-	_, err := b.proposeBoot(sc, "report the clean stop", metadata.NewCommand(cmd))
+	_, err := b.proposeBoot(sc, "report the clean stop", cmd)
 	return err
 }

@@ -18,6 +18,8 @@ const (
 	drainMax = 2 * time.Second
 	// flushMax bounds the last upload of a stop.
 	flushMax = 20 * time.Second
+	// askMax bounds how long a stop waits for the controllers of a cluster, each time.
+	askMax = 10 * time.Second
 	// rescueMax bounds the upload of what a dead WAL had acknowledged.
 	rescueMax = 30 * time.Second
 )
@@ -35,12 +37,15 @@ func (b *Broker) Stop(sc *host.Scope) error {
 	errUpload := b.flush(sc)
 	var errSeal error
 	if errUpload == nil || errors.Is(errUpload, stream.ErrRefused) { // then all others are uploaded
-		errSeal = b.sealAll(sc)
+		errSeal = b.bounded(sc, b.sealAll)
 	}
 	errEngine := b.engine.Close()
-	errLog := b.log.Close(sc)
+	errLog := b.closeLog(sc)
 	if errUpload == nil && errSeal == nil && errLog == nil {
-		errSeal = b.reportClean(sc)
+		errSeal = b.bounded(sc, b.reportClean)
+	}
+	if b.session != nil {
+		b.session.Stop()
 	}
 	b.cancel()
 	b.work.Wait()
@@ -48,6 +53,25 @@ func (b *Broker) Stop(sc *host.Scope) error {
 		return fmt.Errorf("stop the broker: %w", err)
 	}
 	return nil
+}
+
+// bounded runs a step of the stop that asks the controllers: in a cluster they may be away for long.
+func (b *Broker) bounded(sc *host.Scope, step func(*host.Scope) error) error {
+	if b.session == nil {
+		return step(sc)
+	}
+	sc, cancel := sc.Child(b.h.Now().Add(askMax))
+	defer cancel()
+	return step(sc)
+}
+
+// closeLog closes the WAL. What waits for a lease that does not come stays unacknowledged.
+func (b *Broker) closeLog(sc *host.Scope) error {
+	err := b.bounded(sc, b.log.Close)
+	if b.session != nil && errors.Is(err, host.ErrTimeout) {
+		b.session.Stop()
+	}
+	return err
 }
 
 // flush uploads everything durable. It gives up after a while: with a store that does not answer, what stays

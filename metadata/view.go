@@ -49,6 +49,7 @@ type WAL struct {
 	Durable     uint64 // best evidence of durability, a position
 	Clean       bool   // nothing lies beyond Durable
 	OpenRanges  int
+	Opened      uint64 // index of the first OpenWal, 0 if there was none
 }
 
 // Topic is a topic with its partitions' streams.
@@ -180,6 +181,7 @@ func (s *State) WAL(id UUID) (WAL, bool) {
 		ID: w.id, Broker: w.broker, Volume: w.volume, Capacity: w.capacity, State: w.state,
 		Generation: w.generation, Held: w.held, Holder: w.holder, HolderEpoch: w.holderEpoch,
 		Resumed: w.resumed, Lost: w.lost, Trim: w.trim, Durable: w.durable, Clean: w.clean, OpenRanges: w.open,
+		Opened: w.opened,
 	}, true
 }
 

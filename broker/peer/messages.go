@@ -37,9 +37,10 @@ type ReadOwed struct {
 
 // Entry is one entry as it was appended.
 type Entry struct {
-	Base  int64
-	Count uint32
-	Data  []byte
+	Base         int64
+	Count        uint32
+	MaxTimestamp int64
+	Data         []byte
 }
 
 // Owed is the answer to a ReadOwed. Either it has entries, the first of which holds the offset asked for, or GoneAt is
@@ -141,7 +142,8 @@ func (m Owed) Encode() []byte {
 	}
 	for i := range m.Entries {
 		e := &m.Entries[i]
-		x.Entries = append(x.Entries, &metadatapb.PeerEntry{Base: e.Base, Count: e.Count, Bytes: uint32(len(e.Data))})
+		x.Entries = append(x.Entries, &metadatapb.PeerEntry{Base: e.Base, Count: e.Count,
+			Bytes: uint32(len(e.Data)), MaxTimestamp: e.MaxTimestamp})
 		x.Data = append(x.Data, e.Data...)
 	}
 	return encode(x)
@@ -168,7 +170,8 @@ func DecodeOwed(p []byte, q ReadOwed) (Owed, error) {
 			return Owed{}, malformed("owed records", "an entry is out of place")
 		}
 		n := e.GetBytes()
-		m.Entries = append(m.Entries, Entry{Base: e.GetBase(), Count: e.GetCount(), Data: data[:n:n]})
+		m.Entries = append(m.Entries, Entry{Base: e.GetBase(), Count: e.GetCount(),
+			MaxTimestamp: e.GetMaxTimestamp(), Data: data[:n:n]})
 		next, data = end, data[n:]
 	}
 	if len(data) != 0 {

@@ -43,7 +43,7 @@ func forms() []form {
 		}},
 		formOf(asked, DecodeReadOwed),
 		formOf(Owed{GoneAt: 12}, decodeOwed),
-		formOf(Owed{Entries: []Entry{{100, 4, []byte("abcd")}, {104, 6, []byte("ef")}}}, decodeOwed),
+		formOf(Owed{Entries: []Entry{{100, 4, 9, []byte("abcd")}, {104, 6, -1, []byte("ef")}}}, decodeOwed),
 	}
 }
 
@@ -96,15 +96,15 @@ func TestWhatBreaksALimitIsRefused(t *testing.T) {
 func TestOwedEntriesOutOfPlaceAreRefused(t *testing.T) {
 	for name, m := range map[string]Owed{
 		"nothing":              {},
-		"gone and there":       {GoneAt: 1, Entries: []Entry{{101, 1, nil}}},
-		"begins above":         {Entries: []Entry{{102, 1, nil}}},
-		"ends below":           {Entries: []Entry{{99, 2, nil}}},
-		"a gap":                {Entries: []Entry{{101, 1, nil}, {103, 1, nil}}},
-		"an overlap":           {Entries: []Entry{{101, 2, nil}, {102, 1, nil}}},
-		"past the limit":       {Entries: []Entry{{101, 10, nil}}},
-		"no records":           {Entries: []Entry{{101, 0, nil}}},
-		"below the first one":  {Entries: []Entry{{101, 1, nil}, {100, 1, nil}}},
-		"past the last offset": {Entries: []Entry{{1<<63 - 1, 1, nil}}},
+		"gone and there":       {GoneAt: 1, Entries: []Entry{{101, 1, 0, nil}}},
+		"begins above":         {Entries: []Entry{{102, 1, 0, nil}}},
+		"ends below":           {Entries: []Entry{{99, 2, 0, nil}}},
+		"a gap":                {Entries: []Entry{{101, 1, 0, nil}, {103, 1, 0, nil}}},
+		"an overlap":           {Entries: []Entry{{101, 2, 0, nil}, {102, 1, 0, nil}}},
+		"past the limit":       {Entries: []Entry{{101, 10, 0, nil}}},
+		"no records":           {Entries: []Entry{{101, 0, 0, nil}}},
+		"below the first one":  {Entries: []Entry{{101, 1, 0, nil}, {100, 1, 0, nil}}},
+		"past the last offset": {Entries: []Entry{{1<<63 - 1, 1, 0, nil}}},
 	} {
 		_, err := decodeOwed(m.Encode())
 		require.ErrorIs(t, err, ErrMalformed, name)
