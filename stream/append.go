@@ -110,18 +110,19 @@ func (w *appendDraft) Size() int { return w.d.Size() }
 // Place runs under the log's lock.
 func (w *appendDraft) Place(dst []byte, at wal.Extent) (wal.Entry, error) {
 	e, r := w.e, w.r
-	e.mu.Lock()
-	closed := r.closed
-	e.mu.Unlock()
-	if closed {
+	if !e.place(r) {
 		return wal.Entry{}, ErrClosed
 	}
 	m, err := w.d.Place(dst)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.placed(r)
 	if err != nil {
 		return wal.Entry{}, err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	if !invariant.Holds(!r.sealed() || mutant.On(mutant.SealNotFinal), invariant.SealFinal) {
+		invariant.Fail(invariant.SealFinal, "stream %d epoch %d: append at %d after it was sealed", r.st.id, r.epoch, r.end)
+	}
 	if !invariant.Holds(m.Base == r.end && m.Count > 0, invariant.LogOrder) {
 		invariant.Fail(invariant.LogOrder, "stream %d epoch %d: entry of %d records placed at offset %d, log ends at %d",
 			r.st.id, r.epoch, m.Count, m.Base, r.end)
@@ -150,10 +151,23 @@ func (w *appendDraft) Place(dst []byte, at wal.Extent) (wal.Entry, error) {
 		MaxTimestamp: m.MaxTimestamp}, nil
 }
 
+// place begins an append of r; not of a closed one.
+func (e *Engine) place(r *rangeLog) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r.closed && !(mutant.On(mutant.SealNotFinal) && r.sealed()) {
+		return false
+	}
+	r.placing++
+	return true
+}
+
 // Durable runs in the log's commit task.
 func (w *appendDraft) Durable(err error) {
-	e, d := w.e, w.d
+	e, d, r := w.e, w.d, w.r
+	defer e.heard(r)
 	e.mu.Lock()
+	r.telling.Add(1)
 	w.slab.undurable--
 	if err == nil {
 		inOrder := w.base == w.r.durable || mutant.On(mutant.AckOutOfOrder)
@@ -166,6 +180,7 @@ func (w *appendDraft) Durable(err error) {
 	} else {
 		e.die(err)
 		e.unplace(w.r)
+		r.lost = true
 	}
 	e.recycle(w)
 	e.mu.Unlock()

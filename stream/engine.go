@@ -32,6 +32,7 @@ type Engine struct {
 	mu      host.Mutex // guards everything below
 	work    host.Cond  // stream.upload waits for something to do
 	room    host.Cond  // appends wait for entries < MaxEntries
+	seals   host.Cond  // Seal waits for what is in flight
 	streams map[ID]*streamLog
 	owing   []*rangeLog // ranges that owe entries or their state
 	ring    ring
@@ -74,6 +75,7 @@ func NewEngine(h host.Host, cfg Config, log *wal.Log, store objectstore.Store, c
 	e.mu.Init(h)
 	e.work.Init(h, &e.mu)
 	e.room.Init(h, &e.mu)
+	e.seals.Init(h, &e.mu)
 	e.uploading.Init(h, 1)
 	e.cold.Init(h, cfg.ColdBytes)
 	e.answers.Init(h, cfg.ColdBytes/2)

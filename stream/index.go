@@ -2,6 +2,7 @@ package stream
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
@@ -41,6 +42,12 @@ type rangeLog struct {
 	start  int64
 	end    int64 // offset the next entry gets
 	closed bool  // takes no more appends
+
+	placing  int          // appends that are between the look at closed and their entry
+	lost     bool         // the log died with appends of it in flight
+	sealedAt host.Time    // when Seal gave its answer; 0 = it has not
+	sealing  atomic.Bool  // Seal waits, or has answered
+	telling  atomic.Int32 // appends that are durable, or lost, and whose owners are being told
 
 	durable    int64   // below it entries are durable
 	committed  int64   // below it objects hold the range, by applied answers

@@ -61,11 +61,14 @@ func (e *Engine) makePlan(sc *host.Scope, what scope) (*plan, error) {
 func (e *Engine) choose(what scope) []part {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.planned = e.newest
 	size := e.cfg.ObjectBytes
 	if host.Buggify(e.h, "stream.object.small") {
 		size = 1
 	}
+	if parts := e.chooseSealed(size); len(parts) > 0 {
+		return parts // what others read here goes first (rule 27)
+	}
+	e.planned = e.newest
 	cut := e.ring.cut(size)
 	var parts []part
 	data := false
@@ -94,10 +97,14 @@ func (e *Engine) choose(what scope) []part {
 	if len(parts) > 0 && !data {
 		probe.Hit(probe.StreamCheckpointAlone)
 	}
+	sortParts(parts)
+	return parts
+}
+
+func sortParts(parts []part) {
 	slices.SortFunc(parts, func(a, b part) int {
 		return cmp.Or(cmp.Compare(a.r.st.id, b.r.st.id), cmp.Compare(a.r.epoch, b.r.epoch))
 	})
-	return parts
 }
 
 func (e *Engine) unpin() {

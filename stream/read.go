@@ -131,6 +131,7 @@ type cursor struct {
 	left   int   // bytes
 	strict bool  // the first entry too must fit
 	inner  bool  // for rebuilding state: the log start offset does not matter
+	alone  bool  // from this log alone
 	free   bool  // of the cold budget: the upload must not wait for slow readers
 	rd     *Read
 }
@@ -217,7 +218,7 @@ func (e *Engine) step(sc *host.Scope, c *cursor) (bool, error) {
 	if len(logged.entries) > 0 {
 		return e.fromLog(sc, c, logged)
 	}
-	if c.pos >= c.limit || c.left <= 0 {
+	if c.pos >= c.limit || c.left <= 0 || c.alone && !mutant.On(mutant.OwedForwarded) {
 		return false, nil
 	}
 	return e.fromObjects(sc, c)
@@ -397,7 +398,7 @@ func (e *Engine) fromObjects(sc *host.Scope, c *cursor) (bool, error) {
 		return true, nil
 	}
 	if err != nil || loc.Start > c.pos {
-		return false, e.unheld(c)
+		return e.fromElsewhere(sc, c)
 	}
 	if len(c.rd.slabs) == 0 && len(c.rd.Chunks) > 0 && host.Buggify(e.h, "stream.read.short") {
 		return false, nil

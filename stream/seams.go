@@ -136,6 +136,7 @@ type Config struct {
 
 	UploadAge   time.Duration // an entry is uploaded when it is this old; 10 s
 	UploadBytes int64         // or when this much waits; 64 MiB
+	OwedAge     time.Duration // what a sealed range owes is uploaded this long after the seal; 200 ms
 	ObjectBytes int64         // about the most record bytes in an object; 256 MiB
 	BlockBytes  int           // about the size of a block; 512 KiB
 	RetryMin    time.Duration // first wait after a failed upload; 100 ms
@@ -150,6 +151,11 @@ type Config struct {
 	// for ranges that were opened without one or are recovered; a nil state at offset 0 is an empty
 	// stream's. Required for those.
 	NewShadow func(id ID, epoch Epoch, at int64, state []byte) (Shadow, error)
+	// Owed asks the holder of another log for entries that only that log has. It returns none when objects hold the
+	// offset by now, ErrNoObject when no other log owes it, ErrNotNow when it cannot be had now, a HoleError when it is
+	// lost. It blocks, until the scope ends or for as long as the owner finds right. The entries follow each other, and
+	// the first holds the offset asked for. nil: there is no other log.
+	Owed func(sc *host.Scope, q OwedRead) ([]OwedEntry, error)
 	// Fatal is called once when the engine can commit no more (ErrFenced). It must not block. May be nil.
 	Fatal func(error)
 }
@@ -157,6 +163,7 @@ type Config struct {
 func (c *Config) setDefaults() {
 	def(&c.UploadAge, 10*time.Second)
 	def(&c.UploadBytes, 64<<20)
+	def(&c.OwedAge, 200*time.Millisecond)
 	def(&c.ObjectBytes, 256<<20)
 	def(&c.BlockBytes, 512<<10)
 	def(&c.RetryMin, 100*time.Millisecond)

@@ -8,6 +8,7 @@ type Stats struct {
 	IndexWaits           uint64 // appends that waited for room in the index
 
 	TailReads, ObjectReads uint64 // entries
+	OwedReads              uint64 // entries that another log owes
 	LogReads, LogReadBytes uint64
 	BlockHits              uint64 // blocks found in the block cache
 	Gets, GetBytes         uint64 // reads from the store

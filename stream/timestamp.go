@@ -58,15 +58,18 @@ func (e *Engine) walk(sc *host.Scope, id ID, want wantFunc, visit visitFunc) err
 		}
 		loc, err := e.cat.Lookup(id, pos)
 		switch {
-		case errors.Is(err, ErrNoObject):
-			return e.unheld(&cursor{id: id, pos: pos})
-		case err != nil:
+		case err != nil && !errors.Is(err, ErrNoObject):
 			return err
-		case loc.LogStart > pos:
+		case err == nil && loc.LogStart > pos:
 			pos = loc.LogStart
 			continue
-		case loc.Start > pos && !loc.Gap:
-			return e.unheld(&cursor{id: id, pos: pos})
+		case err != nil, loc.Start > pos && !loc.Gap:
+			next, stop, err := e.walkElsewhere(sc, id, pos, limit, want, visit)
+			if err != nil || stop {
+				return err
+			}
+			pos = next
+			continue
 		case loc.Gap && loc.Start > pos:
 			pos = loc.Start
 			continue

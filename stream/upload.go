@@ -103,6 +103,9 @@ func (e *Engine) due(now host.Time) (host.Time, bool) {
 		return 0, true // found by recovery: owed ranges go first
 	}
 	at := e.oldest.Add(e.cfg.UploadAge)
+	if sealed := e.firstSealed(); sealed != 0 {
+		at = min(at, sealed.Add(e.cfg.OwedAge))
+	}
 	if mark != 0 && mark < at {
 		return mark, false
 	}

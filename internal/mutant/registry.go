@@ -10,6 +10,9 @@ const (
 	TrimBeforeCommit       ID = "trim-before-commit"
 	TrimFromTwoViews       ID = "trim-from-two-views"
 	EpochBeforeDurable     ID = "epoch-before-durable"
+	SealInFlight           ID = "seal-in-flight"
+	SealNotFinal           ID = "seal-not-final"
+	OwedForwarded          ID = "owed-forwarded"
 	OpenBeforeReplay       ID = "open-before-replay"
 	RecoveryStopsEarly     ID = "recovery-stops-early"
 	RecoveryAcceptsTorn    ID = "recovery-accepts-torn"
@@ -99,6 +102,9 @@ func All() []Bug {
 		{EvidenceIgnored, "wal", "rule 16", "a scan that ends below what is known to be durable is taken for whole"},
 		{DamageIsTear, "wal", "rule 17", "a damaged frame is dropped as if it had been torn"},
 		{UseBeforeSync, "wal", "rule 18", "what a scan read is used before it is synced"},
+		{SealInFlight, "stream", "rule 24", "a seal is answered with appends in flight"},
+		{SealNotFinal, "stream", "rule 24", "a sealed range takes appends"},
+		{OwedForwarded, "stream", "rule 27", "who is asked for owed records looks elsewhere for them"},
 		{DuplicateEarly, "broker", "rule 29", "a duplicate is answered before its original is durable"},
 		{FailedAppendStaysOpen, "broker", "rule 30", "a failed append is answered as refused, and its partition goes on"},
 		{EntryDecidesAnother, "metadata", "rule 31", "one entry of a deleted stream makes the whole commit gone"},

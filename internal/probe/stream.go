@@ -9,6 +9,13 @@ var (
 	StreamDroppedOwing   = define("stream.deleted stream owed entries of several ranges")
 	StreamOpenWaits      = define("stream.opening waits long for room in the log")
 
+	// Moves.
+	StreamSealWaits  = define("stream.a seal waits for appends in flight")
+	StreamOwedRead   = define("stream.entries that another log owes were read from its holder")
+	StreamOwedMoved  = define("stream.entries that another log owed are in objects by now")
+	StreamOwedServed = define("stream.a holder of a log was asked for what that owes")
+	StreamOwedFirst  = define("stream.what sealed ranges owe was uploaded before all else")
+
 	// Uploads.
 	StreamPutAgain        = define("stream.put without a good outcome")
 	StreamKeyGivenUp      = define("stream.key of an upload given up")

@@ -373,6 +373,7 @@ type PeerEntry struct {
 	Base          int64                  `protobuf:"varint,1,opt,name=base,proto3" json:"base,omitempty"`
 	Count         uint32                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
 	Bytes         uint32                 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	MaxTimestamp  int64                  `protobuf:"zigzag64,4,opt,name=max_timestamp,json=maxTimestamp,proto3" json:"max_timestamp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -428,6 +429,13 @@ func (x *PeerEntry) GetBytes() uint32 {
 	return 0
 }
 
+func (x *PeerEntry) GetMaxTimestamp() int64 {
+	if x != nil {
+		return x.MaxTimestamp
+	}
+	return 0
+}
+
 var File_peer_proto protoreflect.FileDescriptor
 
 const file_peer_proto_rawDesc = "" +
@@ -459,11 +467,12 @@ const file_peer_proto_rawDesc = "" +
 	"\bPeerOwed\x12\x17\n" +
 	"\agone_at\x18\x01 \x01(\x04R\x06goneAt\x121\n" +
 	"\aentries\x18\x02 \x03(\v2\x17.weir.peer.v1.PeerEntryR\aentries\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\"K\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"p\n" +
 	"\tPeerEntry\x12\x12\n" +
 	"\x04base\x18\x01 \x01(\x03R\x04base\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\x12\x14\n" +
-	"\x05bytes\x18\x03 \x01(\rR\x05bytesB,Z*github.com/weirmq/weir/metadata/metadatapbb\x06proto3"
+	"\x05bytes\x18\x03 \x01(\rR\x05bytes\x12#\n" +
+	"\rmax_timestamp\x18\x04 \x01(\x12R\fmaxTimestampB,Z*github.com/weirmq/weir/metadata/metadatapbb\x06proto3"
 
 var (
 	file_peer_proto_rawDescOnce sync.Once
