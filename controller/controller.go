@@ -78,6 +78,7 @@ type event struct {
 	goal        *goal
 	follow      *following
 	transfer    uint64
+	suspect     lease.Epoch // unless it is zero: epochs begin with 1
 	unreachable uint64
 	died        error // the log, of this
 }
@@ -219,7 +220,7 @@ func (c *Controller) abandon(sc *host.Scope) {
 // Propose implements metadata.Service. A command marked ° whose term is 0 gets the term as of this call.
 // Errors: ErrNotLeader, ErrTooLarge, ErrClosed and ErrDead before anything was proposed, else ErrUnknown.
 func (c *Controller) Propose(sc *host.Scope, cmd *metadatapb.Command) (*metadatapb.Result, error) {
-	return c.proposeIn(sc, cmd, 0)
+	return c.ProposeIn(sc, cmd, 0)
 }
 
 func ours(err error) bool {

@@ -106,6 +106,8 @@ func (c *Controller) handle(e event) {
 		c.aim(e.goal)
 	case e.follow != nil:
 		c.entries(e.follow)
+	case e.suspect.Epoch != 0:
+		c.suspect(e.suspect)
 	case e.transfer != 0:
 		if c.leads.Load() {
 			c.node.TransferLeader(e.transfer)

@@ -218,7 +218,7 @@ func TestLeadershipIsHandedOver(t *testing.T) {
 		}
 		_, term := to.up.Leads()
 		q := api.ProposeRequest{Term: term - 1, Command: metadata.EncodeCommand(&metadatapb.Command{
-			Body: &metadatapb.Command_Fence{Fence: &metadatapb.Fence{Broker: 1, Epoch: 1}},
+			Body: &metadatapb.Command_Drain{Drain: &metadatapb.Drain{Broker: 1, Epoch: 1}},
 		})}
 		_, err := c.call(sc, api.Propose, q.Encode())
 		if h, ok := api.HintOf(err); !ok || !api.Definite(err) || h.Term < term {

@@ -226,6 +226,14 @@ func less(a, b lease.Epoch) bool {
 	return a.Broker < b.Broker || a.Broker == b.Broker && a.Epoch < b.Epoch
 }
 
+// suspect ends an epoch in time. Heartbeats of it that wait for a round are refused when that is done.
+func (c *Controller) suspect(e lease.Epoch) {
+	if c.grants != nil && c.leads.Load() {
+		probe.Hit(probe.ControllerSuspected)
+		c.grants.Suspect(e)
+	}
+}
+
 // due decides which epochs end, and proposes their fences in the term of the decision.
 func (c *Controller) due() {
 	if c.grants == nil || !c.leads.Load() {

@@ -37,6 +37,7 @@ func (c *Controller) Register(s *rpc.Server) {
 	handle(api.Join, "join", c.serveJoin, rpc.Endpoint{})
 	handle(api.Leave, "leave", c.serveLeave, rpc.Endpoint{})
 	handle(api.Transfer, "transfer", c.serveTransfer, rpc.Endpoint{})
+	handle(api.Suspect, "suspect", c.serveSuspect, rpc.Endpoint{})
 	handle(api.Status, "status", func(*host.Scope, []byte) ([]byte, error) {
 		return c.Status().Encode(), nil
 	}, rpc.Endpoint{Stranger: true})
@@ -72,7 +73,10 @@ func (c *Controller) servePropose(sc *host.Scope, req []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.proposeIn(sc, cmd, q.Term)
+	if cmd.GetFence() != nil { // whoever asks cannot know which leases run
+		return nil, fmt.Errorf("%w: a fence is decided by who leads; suspect the broker", api.ErrMalformed)
+	}
+	r, err := c.ProposeIn(sc, cmd, q.Term)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +94,30 @@ func (c *Controller) ReadIndex(sc *host.Scope) (uint64, error) {
 	}
 	a, err := r.future.Wait(sc, 0)
 	return a.Index, err
+}
+
+// Suspect ends a broker epoch in time (PROTOCOL rule 3): it gets no lease any more, and its fence is proposed when
+// its last one has run out, L + margin after the last grant. Whoever leads later knows nothing of it. Errors:
+// ErrNotLeader, ErrMembership for a member that nobody gets leases from, ErrClosed, ErrDead.
+func (c *Controller) Suspect(sc *host.Scope, broker int32, epoch int64) error {
+	switch leads, _ := c.Leads(); {
+	case c.cfg.Pool == nil:
+		return fmt.Errorf("%w: a single process has no leases", ErrMembership)
+	case !leads:
+		return ErrNotLeader
+	}
+	if err := c.queue.Push(sc, event{suspect: lease.Epoch{Broker: broker, Epoch: epoch}}); err != nil {
+		return c.gone(err)
+	}
+	return nil
+}
+
+func (c *Controller) serveSuspect(sc *host.Scope, req []byte) ([]byte, error) {
+	q, err := api.DecodeSuspect(req)
+	if err == nil {
+		err = c.Suspect(sc, q.Broker, q.Epoch)
+	}
+	return nil, err
 }
 
 func (c *Controller) serveRead(sc *host.Scope, _ []byte) ([]byte, error) {
@@ -241,8 +269,9 @@ func (c *Controller) hint() api.Hint {
 	return h
 }
 
-// proposeIn is Propose in a term that is given; 0 = any.
-func (c *Controller) proposeIn(
+// ProposeIn is Propose in a term that is given, or not at all; 0 = in any. A decision that looked at the state in a
+// term belongs to that term.
+func (c *Controller) ProposeIn(
 	sc *host.Scope, cmd *metadatapb.Command, term uint64,
 ) (*metadatapb.Result, error) {
 	if cmd.WallMs == 0 {

@@ -52,6 +52,7 @@ func forms() []form {
 			{Index: 3, Term: 1, Kind: EntryCommand, Command: []byte("c")}, {Index: 4, Term: 1, Kind: EntryMembers},
 		}}, DecodeFollowed),
 		formOf(FollowAnswer{Applied: 4, Part: Part{Index: 4, Total: 9, Offset: 2, Data: []byte("part")}}, DecodeFollowed),
+		formOf(SuspectRequest{Broker: 6, Epoch: 7}, DecodeSuspect),
 	}
 }
 

@@ -174,6 +174,27 @@ func DecodeHeartbeat(p []byte) (HeartbeatRequest, error) {
 	return q, r.end("heartbeat")
 }
 
+// SuspectRequest asks who leads to end a broker epoch: it gets no lease any more.
+type SuspectRequest struct {
+	Broker int32
+	Epoch  int64
+}
+
+// Encode returns its bytes.
+func (q SuspectRequest) Encode() []byte {
+	var w writer
+	w.u32(uint32(q.Broker))
+	w.u64(uint64(q.Epoch))
+	return w
+}
+
+// DecodeSuspect reads a SuspectRequest.
+func DecodeSuspect(p []byte) (SuspectRequest, error) {
+	r := &reader{p: p}
+	q := SuspectRequest{Broker: int32(r.u32()), Epoch: int64(r.u64())}
+	return q, r.end("suspect")
+}
+
 // HeartbeatAnswer is a grant if Why is 0, else a refusal: a lease.Why.
 type HeartbeatAnswer struct {
 	Number uint64

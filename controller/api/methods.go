@@ -9,14 +9,15 @@ import (
 
 // The methods. Those with the bulk bit may be large.
 const (
-	Raft      rpc.Method = 1 // one-way: a Raft message
-	Propose   rpc.Method = 2 // ProposeRequest; the command's result
-	ReadIndex rpc.Method = 3 // nothing; ReadAnswer
-	Heartbeat rpc.Method = 5 // HeartbeatRequest; HeartbeatAnswer
-	Join      rpc.Method = 6 // Member; StatusAnswer
-	Leave     rpc.Method = 7 // the member's id; StatusAnswer
-	Status    rpc.Method = 8 // nothing; StatusAnswer. For strangers, too
-	Transfer  rpc.Method = 9 // the member's id; StatusAnswer
+	Raft      rpc.Method = 1  // one-way: a Raft message
+	Propose   rpc.Method = 2  // ProposeRequest; the command's result
+	ReadIndex rpc.Method = 3  // nothing; ReadAnswer
+	Heartbeat rpc.Method = 5  // HeartbeatRequest; HeartbeatAnswer
+	Join      rpc.Method = 6  // Member; StatusAnswer
+	Leave     rpc.Method = 7  // the member's id; StatusAnswer
+	Status    rpc.Method = 8  // nothing; StatusAnswer. For strangers, too
+	Transfer  rpc.Method = 9  // the member's id; StatusAnswer
+	Suspect   rpc.Method = 11 // SuspectRequest; nothing
 
 	Append   = rpc.BulkMethod | 1  // one-way: a Raft message that is large
 	Follow   = rpc.BulkMethod | 4  // FollowRequest; FollowAnswer

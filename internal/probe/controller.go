@@ -19,6 +19,7 @@ var (
 	ControllerDeposed            = define("controller.leader deposed")
 	ControllerRoundLost          = define("controller.quorum round lost with the leadership")
 	ControllerFenceDecided       = define("controller.fence decided by a lease that ran out")
+	ControllerSuspected          = define("controller.broker suspected on request")
 	ControllerSnapshotLost       = define("controller.snapshot to a member failed")
 	ControllerNoAddress          = define("controller.message to a member without an address")
 	ControllerNotForMe           = define("controller.message for another disk at this address")
