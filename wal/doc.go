@@ -22,6 +22,7 @@
 //	dead       the first failed write, sync or fence ended it: no write and no sync ever follows; the drafts
 //	           in flight hear ErrDead (their outcome is not known); reads go on
 //	closed     everything placed is durable, the clean mark is written
+//	foreign    opened by OpenReadOnly to recover it for its holder, who is dead: read, never written
 //
 // Recovery is a scan from the trim position. What becomes of what it meets is decided by the table in
 // table.go alone. A torn tail is dropped and counted; damage to anything that was known durable, or that
@@ -42,6 +43,7 @@
 //	W10 SlabHolders          a slab is freed when its last holder lets go, and never before
 //	W11 SealedFrame          a sealed frame's bytes never change while anybody holds its slab
 //	W12 FenceWord            the fence is read after each sync and before anybody hears of it
+//	W13 NoForeignWrite       no byte of a log that OpenReadOnly opened is changed
 //
 // And two that need no name elsewhere: after the first error nothing is written or synced, and no byte is
 // written before the ring there was searched for later frames.

@@ -17,6 +17,8 @@ var (
 	ErrLease = errors.New("wal: the holder's lease is over")
 	// ErrClosed is returned by Append and ReadAt after Close.
 	ErrClosed = errors.New("wal: log is closed")
+	// ErrReadOnly is returned by Append to a log that OpenReadOnly opened.
+	ErrReadOnly = errors.New("wal: log is another holder's and only read")
 	// ErrTooLarge is returned by Append for an entry that no frame can carry; see Log.MaxEntry.
 	ErrTooLarge = errors.New("wal: entry is larger than a frame can carry")
 	// ErrTrimmed is returned by ReadAt for bytes below the trim position: their space may be reused.

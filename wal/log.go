@@ -13,9 +13,11 @@ type Log struct {
 	pool *SlabPool
 	ring ring
 	id   Identity
-	bufs readBuffers
+	bufs *readBuffers
 	line line // appends that wait for room
 
+	foreign    bool     // another holder's, opened by OpenReadOnly: nothing is ever written
+	reading    *Reading // where the memory for that comes from
 	frameLimit int      // no frame grows beyond it
 	start      Position // where appending began at Open
 	window     int64    // how far ahead the ring is searched and zeroed
@@ -117,10 +119,13 @@ func (l *Log) Trim(pos Position) {
 		}
 		m = live[i]
 	}
-	if m.pos <= l.trim.pos || l.err != nil {
+	if m.pos <= l.trim.pos || l.err != nil && !l.foreign {
 		return
 	}
 	l.trim = m
+	if l.foreign { // its superblocks stay as they are
+		l.freed = m.pos
+	}
 	for l.marked < len(l.marks) && l.marks[l.marked].pos < m.pos {
 		l.marked++
 	}
@@ -160,7 +165,7 @@ func (l *Log) pokeAhead() {
 }
 
 // Close stops taking appends, waits for those in flight, writes the clean mark and closes the file. It
-// returns why the log died if it did. A second call returns ErrClosed.
+// returns why the log died if it did. A second call returns ErrClosed. Another holder's log it only closes.
 func (l *Log) Close(sc *host.Scope) error {
 	if !l.shut() {
 		return ErrClosed
@@ -170,9 +175,11 @@ func (l *Log) Close(sc *host.Scope) error {
 			return err
 		}
 	}
-	l.pool.leave(&l.line)
+	if !l.foreign {
+		l.pool.leave(&l.line)
+	}
 	err := l.ring.close()
-	if dead := l.Err(); dead != nil && dead != ErrClosed {
+	if dead := l.Err(); dead != nil && dead != ErrClosed && dead != ErrReadOnly {
 		return dead
 	}
 	return err

@@ -109,10 +109,19 @@ func frameLimit(cfg *Config, capacity int64) (int, error) {
 func Open(
 	sc *host.Scope, h host.Host, vol host.Volume, name string, cfg Config, want Expect,
 ) (*Log, *Recovery, error) {
-	l := &Log{h: h, cfg: cfg, pool: cfg.Slabs}
 	if err := sc.Err(); err != nil {
 		return nil, nil, err
 	}
+	l, rec, err := open(h, vol, name, &Log{h: h, cfg: cfg, pool: cfg.Slabs}, want)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.launch(sc)
+	return l, rec, nil
+}
+
+// open brings l to where it can be read.
+func open(h host.Host, vol host.Volume, name string, l *Log, want Expect) (*Log, *Recovery, error) {
 	l.mu.Init(h)
 	l.line.mu.Init(h)
 	for i := range l.done {
@@ -128,7 +137,6 @@ func Open(
 	for _, w := range rec.Warnings {
 		h.Log().Warn("wal opened with a warning", "warning", w)
 	}
-	l.launch(sc)
 	return l, rec, nil
 }
 
@@ -143,16 +151,19 @@ func (l *Log) open(vol host.Volume, name string, want Expect) (*Recovery, error)
 	if err := checkIdentity(name, &found.newest, &want); err != nil {
 		return nil, err
 	}
-	limit, err := frameLimit(&l.cfg, found.newest.capacity)
-	if err != nil {
+	if l.foreign {
+		l.frameLimit = int(found.newest.frameLimit)
+	} else if l.frameLimit, err = frameLimit(&l.cfg, found.newest.capacity); err != nil {
 		return nil, fmt.Errorf("wal: open %s: %w", name, err)
 	}
-	l.frameLimit = limit
 	l.ring.capacity = found.newest.capacity
 	l.ring.base = margin(l.ring.capacity)
 	rec := &Recovery{Start: found.newest.trim.pos, Warnings: found.warnings}
 	if err := l.restore(rec, &found, &want); err != nil {
 		return nil, err
+	}
+	if l.foreign {
+		return rec, l.settleForeign(&found)
 	}
 	if err := l.stamp(&found, &want); err != nil {
 		return nil, err
@@ -163,9 +174,14 @@ func (l *Log) open(vol host.Volume, name string, want Expect) (*Recovery, error)
 	return rec, l.prepare()
 }
 
-// openFiles opens the file twice: reads must go on after the writing handle has failed.
+// openFiles opens the file twice: reads must go on after the writing handle has failed. Another holder's is only
+// synced by the first one.
 func (l *Log) openFiles(vol host.Volume, name string) error {
-	w, err := vol.Open(name, host.Direct)
+	flag := host.Direct
+	if l.foreign {
+		flag |= host.ReadOnly
+	}
+	w, err := vol.Open(name, flag)
 	if errors.Is(err, host.ErrNotExist) {
 		return fmt.Errorf("%w: %s: %s: %w", ErrMissing, name, restoreIt, err)
 	}
@@ -177,7 +193,7 @@ func (l *Log) openFiles(vol host.Volume, name string) error {
 		_ = w.Close() // the first error is what counts
 		return fmt.Errorf("wal: open %s for reading: %w", name, err)
 	}
-	l.ring = ring{name: name, w: w, r: r}
+	l.ring = ring{name: name, w: w, r: r, foreign: l.foreign}
 	if a := w.Align(); a > BlockSize {
 		return fmt.Errorf("wal: open %s: direct I/O asks for alignment to %d, blocks are %d", name, a, BlockSize)
 	}
@@ -192,16 +208,40 @@ func (l *Log) readSlots(name string) (slots, error) {
 	if size < 4*BlockSize || size%BlockSize != 0 {
 		return slots{}, fmt.Errorf("%w: %s has %d bytes, no ring is that size: %s", ErrBlank, name, size, restoreIt)
 	}
-	both, err := l.h.Disk().Memory(2 * BlockSize)
+	both, err := l.superMemory()
 	if err != nil {
-		return slots{}, fmt.Errorf("wal: take memory for superblocks: %w", err)
+		return slots{}, err
 	}
-	l.superBuf = both[:BlockSize]
+	defer l.superBack(both)
 	var found slots
 	for try := 1; ; try++ {
 		if found, err = l.readBoth(name, both, size); err == nil && !found.doubtful || try == readTries {
 			return found, err
 		}
+	}
+}
+
+// superMemory is room for both superblocks, of which the log keeps the first: it writes from there.
+func (l *Log) superMemory() ([]byte, error) {
+	if l.foreign {
+		if err := l.bufs.sem.Acquire(nil, 1); err != nil {
+			return nil, err
+		}
+		return l.bufs.take(), nil
+	}
+	both, err := l.h.Disk().Memory(2 * BlockSize)
+	if err != nil {
+		return nil, fmt.Errorf("wal: take memory for superblocks: %w", err)
+	}
+	l.superBuf = both[:BlockSize]
+	return both, nil
+}
+
+// superBack gives back what was borrowed.
+func (l *Log) superBack(both []byte) {
+	if l.foreign {
+		l.bufs.put(both)
+		l.bufs.sem.Release(1)
 	}
 }
 
@@ -213,7 +253,7 @@ func (l *Log) readBoth(name string, both []byte, size int64) (slots, error) {
 			return slots{}, fmt.Errorf("wal: read superblock %s of %s: %w", slotName(slot), name, err)
 		}
 	}
-	found, err := chooseSlot(name, both[:BlockSize], both[BlockSize:])
+	found, err := chooseSlot(name, both[:BlockSize], both[BlockSize:2*BlockSize])
 	if err == nil && fileSize(found.newest.capacity) != size {
 		err = fmt.Errorf("%w: %s has %d bytes, its superblock says %d: %s",
 			ErrSuperblock, name, size, fileSize(found.newest.capacity), restoreIt)

@@ -26,13 +26,11 @@ func (l *Log) restore(rec *Recovery, found *slots, want *Expect) error {
 		}
 	}
 	s.durable = (s.durable + BlockSize - 1) / BlockSize * BlockSize
-	slab, err := l.scanBuffer(s)
+	giveBack, err := l.scanBuffer(s)
 	if err != nil {
 		return err
 	}
-	if slab != nil {
-		defer slab.Release(HolderLog)
-	}
+	defer giveBack()
 	if err := s.run(); err != nil {
 		return err
 	}
@@ -78,12 +76,16 @@ func (l *Log) adopt(s *scanner) {
 	l.id.BrokerEpoch = s.epoch
 }
 
-// scanBuffer lends the scan a slab, or memory of its own if slabs are smaller than the frames may be.
-func (l *Log) scanBuffer(s *scanner) (*Slab, error) {
+// scanBuffer lends the scan a slab, or memory of its own if slabs are smaller than the frames may be. What it
+// returns gives that back.
+func (l *Log) scanBuffer(s *scanner) (func(), error) {
+	if l.foreign {
+		return l.reading.lend(l, s)
+	}
 	if l.pool.bytes >= s.frameLimit {
 		if slab := l.pool.take(); slab != nil {
 			s.buf = slab.mem
-			return slab, nil
+			return func() { slab.Release(HolderLog) }, nil
 		}
 	}
 	mem, err := l.h.Disk().Memory(s.frameLimit)
@@ -91,13 +93,13 @@ func (l *Log) scanBuffer(s *scanner) (*Slab, error) {
 		return nil, fmt.Errorf("wal: take memory to scan %s: %w", l.ring.name, err)
 	}
 	s.buf = mem
-	return nil, nil
+	return func() {}, nil
 }
 
 // wipe zeroes the remains of a torn frame where no lap wrote before: the next scan must be able to tell
 // a write that did not happen from one that was spoilt.
 func (l *Log) wipe(s *scanner) error {
-	if !s.dirty || !s.virgin(s.pos) {
+	if !s.dirty || !s.virgin(s.pos) || l.foreign {
 		return nil
 	}
 	end := min(s.pos+Position(s.frameLimit)+BlockSize, Position(l.ring.capacity))
@@ -192,5 +194,6 @@ func (l *Log) prepare() error {
 	}
 	l.window = max(l.window, 2*int64(l.frameLimit))
 	l.fill = l.blank()
+	l.bufs = &readBuffers{}
 	return l.bufs.init(l.h, int(min(readChunk, capacity/8/BlockSize*BlockSize)))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/internal/probe"
 )
 
@@ -45,6 +46,7 @@ type ring struct {
 	r        host.File // reads go on after w has failed
 	base     int64     // file offset of position 0
 	capacity int64
+	foreign  bool // another holder's: nothing is written
 }
 
 // offset returns where in the file pos lies.
@@ -54,6 +56,9 @@ func (r *ring) offset(pos Position) int64 {
 
 // write writes p at pos, in two pieces where it crosses the ring's end.
 func (r *ring) write(p []byte, pos Position) error {
+	if !invariant.Holds(!r.foreign, invariant.NoForeignWrite) {
+		invariant.Fail(invariant.NoForeignWrite, "%s is another holder's and is written at position %d", r.name, pos)
+	}
 	for len(p) > 0 {
 		n := r.run(pos, len(p))
 		if _, err := r.w.WriteAt(p[:n], r.offset(pos)); err != nil {

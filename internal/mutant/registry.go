@@ -52,6 +52,7 @@ const (
 	OffsetsOutliveTopic    ID = "offsets-outlive-topic"
 	LeaseSkipped           ID = "lease-skipped"
 	ParkedUnfenced         ID = "parked-unfenced"
+	RecovererWrites        ID = "recoverer-writes"
 )
 
 // Bug is one planted bug.
@@ -93,6 +94,7 @@ func All() []Bug {
 		{FenceSkipped, "wal", "rule 6", "the fence word is not read again before an answer"},
 		{LeaseSkipped, "wal", "rule 6", "an answer leaves without the lease"},
 		{ParkedUnfenced, "wal", "rule 6", "an answer that waited for the lease does not read the fence word again"},
+		{RecovererWrites, "wal", "rule 8", "who recovers another's WAL goes on in its ring"},
 		{BirthOutOfOrder, "wal", "rule 10", "a WAL is open in metadata before its superblock and its name are synced"},
 		{FrameUnchecked, "wal", "rule 11", "a frame is believed without the checksums of its blocks"},
 		{ChainIgnored, "wal", "rule 12", "a frame follows another whatever its chain, position and epoch say"},

@@ -41,6 +41,7 @@ var (
 	WalAbandoned        = define("wal.ended without a close")
 
 	// Reads.
+	WalReadForeign = define("wal.another holder's log read")
 	WalReadAgain   = define("wal.ring read again")
 	WalReadTrimmed = define("wal.read of a trimmed position")
 	WalReadDamaged = define("wal.read found a changed block")
