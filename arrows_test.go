@@ -87,8 +87,10 @@ var arrows = map[string]arrow{
 	"sim/shrink":     {level: 62, below: true},
 	"sim/run":        {level: 63, below: true},
 	"sim/run/report": {level: 64, below: true},
-	"cmd/weir":       {level: 70, below: true},
-	"crashtest":      {level: 70, below: true}, // tests of the binary only
+	// localcluster runs real processes; it knows of weir what a configuration file and a socket say.
+	"localcluster": {level: 65},
+	"cmd/weir":     {level: 70, below: true},
+	"crashtest":    {level: 70, below: true}, // tests of the binary only
 
 	// The yardstick shares no code with what it measures.
 	"bench/bare": {level: 0},

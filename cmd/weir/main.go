@@ -35,6 +35,6 @@ Start with:
 		SilenceErrors: true,
 	}
 	root.AddCommand(serverCommand(), topicCommand(), groupCommand(), produceCommand(), consumeCommand(),
-		recoverCommand(), fsckCommand(), simCommand(), versionCommand())
+		recoverCommand(), fsckCommand(), simCommand(), devCommand(), versionCommand())
 	return root
 }
