@@ -37,7 +37,7 @@
 //	TwoLeaders        members of one generation were told different leaders
 //	StaleMetadata     a topic or key of metadata that no order of changes explains
 //	ReusedProducerID  one producer id and epoch for two
-//	Undecided         a checker ran out of time: no verdict is a failed verdict
+//	Undecided         a checker met its bound: no verdict is a failed verdict
 //	Vacuous           too few operations of a kind to have proved anything
 //	Malformed         a history that contradicts itself before any log is looked at
 //

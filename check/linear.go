@@ -3,16 +3,12 @@ package check
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 )
 
-// windowTimeMax bounds one search. A search that runs out of it is a failure.
-const (
-	windowTimeMax  = 30 * time.Second
-	unknownClients = 1 << 20 // porcupine wants operations that never returned on clients of their own
-)
+// unknownClients is where clients begin that porcupine wants for operations that never returned.
+const unknownClients = 1 << 20
 
 // Linear judges each partition's resolved history with porcupine: a log is a
 // register that only grows. Its state is the next offset, a hash over everything
@@ -241,11 +237,11 @@ func (l *linearizer) judge(p Partition, v *Verdict) {
 			}
 		}
 		v.Counts.Linearized += len(ops)
-		switch porcupine.CheckOperationsTimeout(l.model(start), ops, windowTimeMax) {
+		switch search(l.model(start), ops) {
 		case porcupine.Illegal:
 			v.add(NotLinear, p, nil, "no order explains the %d operations from offset %d on", len(ops), start.next)
 		case porcupine.Unknown:
-			v.add(Undecided, p, nil, "%d operations from offset %d on: no answer within %v", len(ops), start.next, windowTimeMax)
+			v.add(Undecided, p, nil, "%d operations from offset %d on: %s", len(ops), start.next, tooMany)
 		}
 	}
 }

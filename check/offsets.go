@@ -201,11 +201,11 @@ func (r *register) linear(v *Verdict) {
 		Init: func() any { return registerState{noOffset, 0} },
 		Step: func(state, input, _ any) (bool, any) { return input.(registerOp).step(state.(registerState)) },
 	}
-	switch porcupine.CheckOperationsTimeout(model, ops, windowTimeMax) {
+	switch search(model, ops) {
 	case porcupine.Illegal:
 		v.add(NotLinear, r.Partition, nil, "%s: no order explains its %d writes and reads", r.name(), len(ops))
 	case porcupine.Unknown:
-		v.add(Undecided, r.Partition, nil, "%s: no answer within %v", r.name(), windowTimeMax)
+		v.add(Undecided, r.Partition, nil, "%s: %d writes and reads: %s", r.name(), len(ops), tooMany)
 	}
 }
 

@@ -30,7 +30,7 @@ func Picture(h *History, p Partition, annotations []Annotation) ([]byte, error) 
 	}
 	l := x.linearizer(n)
 	ops, start := l.drawn(x.firstWrong(n))
-	result, info := porcupine.CheckOperationsVerbose(l.model(start), ops, windowTimeMax)
+	result, info := searchVerbose(l.model(start), ops)
 	drawn := make([]porcupine.Annotation, 0, len(annotations)+1)
 	for _, a := range annotations {
 		drawn = append(drawn, porcupine.Annotation{Tag: a.Tag, Start: a.Start, End: max(a.End, a.Start), Description: a.Text,

@@ -2,11 +2,8 @@ package check
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
-
-	"github.com/anishathalye/porcupine"
 )
 
 // Registers judges what is no log: committed offsets and keys of metadata (Offsets),
@@ -156,108 +153,5 @@ func producers(h *History, v *Verdict) {
 			continue
 		}
 		given[as] = i
-	}
-}
-
-// Kafka's error codes by which a refusal tells whether the topic is there.
-const (
-	codeUnknownTopic = 3
-	codeTopicExists  = 36
-)
-
-// topicState is a topic's register: its count of partitions, 0 if there is none. While a
-// deletion is carried out nobody sees the topic any more, and its name is not free yet.
-type topicState struct {
-	partitions int32
-	deleting   bool
-}
-
-// topicOp is an operation on a topic's register.
-type topicOp struct {
-	create, remove bool // otherwise a read
-	grow           bool // likewise
-	partitions     int32
-	unknown        bool // it may have been refused, or never have come
-	taken          bool // of a read: the name is not free
-}
-
-func (op topicOp) step(s topicState) (bool, topicState) {
-	switch {
-	case op.create && s.partitions == 0:
-		return true, topicState{partitions: op.partitions}
-	case op.create:
-		return op.unknown, s
-	case op.remove && s.partitions > 0:
-		return true, topicState{deleting: true}
-	case op.remove:
-		return op.unknown, s
-	case op.grow && s.partitions > 0 && s.partitions < op.partitions:
-		return true, topicState{partitions: op.partitions}
-	case op.grow:
-		return op.unknown, s
-	case op.taken:
-		return s.partitions > 0 || s.deleting, s
-	}
-	return s.partitions == op.partitions, s
-}
-
-// topicOpOf returns false for what says nothing.
-func topicOpOf(op *Op) (in topicOp, ok bool) {
-	switch {
-	case op.Kind == DescribeTopic:
-		return topicOp{partitions: op.Partitions}, op.Outcome == OK
-	case op.Outcome == Failed && op.Code == codeTopicExists:
-		return topicOp{taken: true}, true
-	case op.Outcome == Failed && op.Code == codeUnknownTopic:
-		return topicOp{}, true
-	case op.Outcome == Failed:
-		return in, false
-	}
-	unknown := op.Outcome == Unknown
-	return topicOp{create: op.Kind == CreateTopic, remove: op.Kind == DeleteTopic, grow: op.Kind == CreatePartitions,
-		partitions: op.Partitions, unknown: unknown}, true
-}
-
-// topics judges each topic's existence and count of partitions as a register.
-func topics(h *History, v *Verdict) {
-	byName := map[string][]porcupine.Operation{}
-	var names []string
-	for i := range h.Ops {
-		op := &h.Ops[i]
-		switch op.Kind {
-		case CreateTopic, DeleteTopic, DescribeTopic, CreatePartitions:
-		default:
-			continue
-		}
-		in, says := topicOpOf(op)
-		if !says {
-			continue
-		}
-		if byName[op.Topic] == nil {
-			names = append(names, op.Topic)
-		}
-		ret := op.Return
-		if op.Outcome == Unknown {
-			ret = math.MaxInt64
-		}
-		byName[op.Topic] = append(byName[op.Topic],
-			porcupine.Operation{ClientId: i, Input: in, Call: op.Call, Return: ret})
-	}
-	slices.Sort(names)
-	model := porcupine.Model{
-		Init: func() any { return topicState{} },
-		Step: func(state, input, _ any) (bool, any) { return input.(topicOp).step(state.(topicState)) },
-	}
-	for _, name := range names {
-		ops := byName[name]
-		v.Counts.Topics++
-		v.Counts.MetadataOps += len(ops)
-		switch porcupine.CheckOperationsTimeout(model, ops, windowTimeMax) {
-		case porcupine.Illegal:
-			v.add(StaleMetadata, Partition{Topic: name}, nil, "no order explains its %d creations, deletions and descriptions",
-				len(ops))
-		case porcupine.Unknown:
-			v.add(Undecided, Partition{Topic: name}, nil, "no answer within %v", windowTimeMax)
-		}
 	}
 }
