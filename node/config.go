@@ -1,10 +1,13 @@
 package node
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/objectstore"
+	"github.com/weirmq/weir/rpc"
 	"github.com/weirmq/weir/stream"
 )
 
@@ -35,6 +38,39 @@ type Config struct {
 	UploadAge   time.Duration // upload records this long after their append
 	UploadBytes int64         // or when so many wait
 	ObjectBytes int64         // about the most records in one object
+
+	// ClusterListen is the address of the node's rpc server: it is one of a cluster. "" = one process by itself, and
+	// nothing of what follows counts.
+	ClusterListen    string
+	ClusterAdvertise string    // where other nodes reach it, "host:port"; "" = ClusterListen
+	Roles            rpc.Roles // what it does; 0 = broker and controller
+	Join             []string  // cluster addresses of other nodes
+	// Form has a node without an identity found a cluster, if no node at the addresses of Join belongs to one. It
+	// asks them for FormWait; 0 = 3 s.
+	Form     bool
+	FormWait time.Duration
+	Rack     string        // where it is, for placement; "" = nowhere
+	Lease    time.Duration // of brokers, the same on every node; 0 = 3 s
+	Tick     time.Duration // of the controllers' Raft, the same on every node; 0 = 100 ms
+}
+
+// Both is what a node does that nothing else is said of.
+const Both = rpc.RoleBroker | rpc.RoleController
+
+func (c *Config) roles() rpc.Roles { return cmp.Or(c.Roles, Both) }
+
+// clusterAddr is where other nodes reach this one.
+func (c *Config) clusterAddr() string { return cmp.Or(c.ClusterAdvertise, c.ClusterListen) }
+
+// others are the addresses of Join but for the node's own.
+func (c *Config) others() []string {
+	var list []string
+	for _, a := range c.Join {
+		if a != c.clusterAddr() && a != "" && !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // Default returns the configuration of a server on a machine that gives it memory bytes.

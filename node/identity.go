@@ -82,7 +82,12 @@ func cut(s string) string { return hex.EncodeToString([]byte(s[:min(len(s), 16)]
 
 // loadIdentity reads the node's identity; found is false on a blank volume.
 func loadIdentity(vol host.Volume) (id Identity, found bool, err error) {
-	f, err := vol.Open(identityFile, host.ReadOnly)
+	return loadIdentityOf(vol, identityFile)
+}
+
+// loadIdentityOf reads a file of that form.
+func loadIdentityOf(vol host.Volume, name string) (id Identity, found bool, err error) {
+	f, err := vol.Open(name, host.ReadOnly)
 	if errors.Is(err, host.ErrNotExist) {
 		return Identity{}, false, nil
 	}
@@ -112,7 +117,10 @@ func loadIdentity(vol host.Volume) (id Identity, found bool, err error) {
 }
 
 // storeIdentity writes the identity of a new node: temporary file, sync, rename, sync of the directory.
-func storeIdentity(vol host.Volume, id Identity) error {
+func storeIdentity(vol host.Volume, id Identity) error { return storeIdentityAs(vol, identityFile, id) }
+
+// storeIdentityAs writes a file of that form.
+func storeIdentityAs(vol host.Volume, name string, id Identity) error {
 	f, err := vol.Open(identityTemp, host.Create)
 	if err != nil {
 		return fmt.Errorf("write the identity file: %w", err)
@@ -128,7 +136,7 @@ func storeIdentity(vol host.Volume, id Identity) error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("sync the identity file: %w", err)
 	}
-	if err := vol.Rename(identityTemp, identityFile); err != nil {
+	if err := vol.Rename(identityTemp, name); err != nil {
 		return fmt.Errorf("write the identity file: %w", err)
 	}
 	if err := vol.SyncDir(""); err != nil {

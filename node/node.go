@@ -8,11 +8,13 @@ import (
 
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/controller"
+	"github.com/weirmq/weir/controller/remote"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/objectstore/filestore"
+	"github.com/weirmq/weir/rpc"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -32,11 +34,18 @@ type Node struct {
 	cluster    metadata.UUID
 	lock       io.Closer
 	node       host.Volume
-	known      bool // the node had an identity before this start
-	controller *controller.Controller
+	known      bool                   // the node had an identity before this start
+	founds     bool                   // it founds its cluster in this start
+	controller *controller.Controller // nil without that role
 	store      *objectstore.Metered
-	broker     *broker.Broker
+	broker     *broker.Broker        // nil without that role
 	ended      host.Future[struct{}] // Stop is done
+
+	// Of a node in a cluster.
+	pool   *rpc.Pool
+	server *rpc.Server
+	client *remote.Client        // nil without a broker
+	failed host.Future[struct{}] // what ended the node by itself
 }
 
 // ErrInUse is returned when another process has the data directory.
@@ -49,6 +58,7 @@ func Start(sc *host.Scope, h host.Host, cfg Config) (*Node, error) {
 	var started host.Future[struct{}]
 	started.Init(h)
 	n.ended.Init(h)
+	n.failed.Init(h)
 	h.Go(nil, "node", func(root *host.Scope) {
 		err := n.start(root)
 		started.Complete(struct{}{}, err)
@@ -69,6 +79,9 @@ func (n *Node) start(sc *host.Scope) error {
 	if err := n.claim(sc); err != nil {
 		return err
 	}
+	if n.clustered() {
+		return n.startCluster(sc)
+	}
 	if err := n.refuseMixed(sc); err != nil {
 		return err
 	}
@@ -78,24 +91,36 @@ func (n *Node) start(sc *host.Scope) error {
 	if err := n.startController(sc); err != nil {
 		return err
 	}
-	store, err := n.openStore(sc)
+	patient, err := n.newBroker(sc, n.controller, nil)
 	if err != nil {
 		return err
 	}
-	n.store = store
-	slabs, err := wal.NewSlabPool(n.h, n.cfg.slabs(), n.cfg.SlabBytes)
-	if err != nil {
-		return fmt.Errorf("take memory for slabs: %w", err)
-	}
-	cfg := n.cfg.broker()
-	cfg.NodeID, cfg.Disk, cfg.Slabs = n.identity.Node, n.identity.Disk, slabs
-	patient := n.patient()
-	n.broker = broker.New(n.h, cfg, n.controller, patient)
 	if err := n.broker.Start(sc); err != nil {
 		return err
 	}
 	patient.serving.Store(true)
 	return nil
+}
+
+// newBroker makes the broker and what it stands on. cluster is nil if it is alone.
+func (n *Node) newBroker(sc *host.Scope, meta metadata.Service, cluster broker.Cluster) (*patientStore, error) {
+	store, err := n.openStore(sc)
+	if err != nil {
+		return nil, err
+	}
+	n.store = store
+	slabs, err := wal.NewSlabPool(n.h, n.cfg.slabs(), n.cfg.SlabBytes)
+	if err != nil {
+		return nil, fmt.Errorf("take memory for slabs: %w", err)
+	}
+	cfg := n.cfg.broker()
+	cfg.NodeID, cfg.Disk, cfg.Slabs = n.identity.Node, n.identity.Disk, slabs
+	if cluster != nil {
+		cfg.Cluster, cfg.Rack, cfg.Address = cluster, n.cfg.Rack, n.cfg.clusterAddr()
+	}
+	patient := n.patient()
+	n.broker = broker.New(n.h, cfg, meta, patient)
+	return patient, nil
 }
 
 // claim takes the lock, which proves that the last run on this data is dead, and reads the identity.
@@ -179,6 +204,9 @@ func (n *Node) openStore(sc *host.Scope) (*objectstore.Metered, error) {
 // Stop drains the node: requests in work are answered, everything is uploaded, the logs get their clean
 // marks. It takes seconds; after an error the next start recovers what stayed in the WAL.
 func (n *Node) Stop(sc *host.Scope) error {
+	if n.clustered() {
+		return n.stopCluster(sc)
+	}
 	errBroker := n.broker.Stop(sc)
 	errController := n.controller.Close(sc)
 	errLock := n.lock.Close()
@@ -191,10 +219,21 @@ func (n *Node) Stop(sc *host.Scope) error {
 }
 
 // Failed waits until the node ends by itself and returns why.
-func (n *Node) Failed(sc *host.Scope) error { return n.broker.Failed(sc) }
+func (n *Node) Failed(sc *host.Scope) error {
+	if n.clustered() {
+		_, err := n.failed.Wait(sc, 0)
+		return err
+	}
+	return n.broker.Failed(sc)
+}
 
-// Advertised is the address that clients are told.
-func (n *Node) Advertised() string { return n.broker.Advertised() }
+// Advertised is the address that clients are told, "" without a broker.
+func (n *Node) Advertised() string {
+	if n.broker == nil {
+		return ""
+	}
+	return n.broker.Advertised()
+}
 
 // ClusterID is the cluster's id as Kafka clients see it.
 func (n *Node) ClusterID() string { return n.cluster.Base64() }
@@ -202,14 +241,17 @@ func (n *Node) ClusterID() string { return n.cluster.Base64() }
 // ID is the node's id.
 func (n *Node) ID() int32 { return n.identity.Node }
 
-// Broker returns the node's broker, for its numbers.
+// Broker returns the node's broker, for its numbers; nil without that role.
 func (n *Node) Broker() *broker.Broker { return n.broker }
 
-// Store returns the node's object store, for its numbers.
+// Store returns the node's object store, for its numbers; nil without a broker.
 func (n *Node) Store() *objectstore.Metered { return n.store }
 
 // RecoveredLine says in a few words what the start found in the WAL.
 func (n *Node) RecoveredLine() string {
+	if n.broker == nil {
+		return "no broker"
+	}
 	r := n.broker.Recovery()
 	switch {
 	case r.Clean || r.Entries == 0 && r.Torn == 0 && r.Damaged == 0:

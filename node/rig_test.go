@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -97,6 +98,7 @@ func (r *rig) client(fn func(c *client) error) {
 type client struct {
 	h           host.Host
 	sc          *host.Scope
+	to          string // where it connects; "" = nodeAddr
 	conn        host.Conn
 	correlation int32
 	sent        []kmsg.Request // that wait for their answers
@@ -112,7 +114,7 @@ func (c *client) close() {
 // send writes a request and does not wait.
 func (c *client) send(req kmsg.Request) error {
 	if c.conn == nil {
-		conn, err := c.h.Network().Dial(c.sc, nodeAddr)
+		conn, err := c.h.Network().Dial(c.sc, cmp.Or(c.to, nodeAddr))
 		if err != nil {
 			return err
 		}

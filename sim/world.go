@@ -66,7 +66,8 @@ type World struct {
 // New returns a world at virtual time 0 in which nothing runs yet.
 func New(cfg Config) *World {
 	cfg = cfg.withDefaults()
-	w := &World{cfg: cfg, byName: map[string]*Machine{}, shared: map[string]*Volume{}, sites: map[uintptr]string{}, hash: mix(mixA, cfg.Seed)}
+	w := &World{cfg: cfg, sites: map[uintptr]string{}, hash: mix(mixA, cfg.Seed)}
+	w.byName, w.shared = map[string]*Machine{}, map[string]*Volume{}
 	w.picks = newRand(cfg.Seed, "schedule")
 	w.salts = newRand(cfg.Seed, "salt")
 	w.clocks = newRand(cfg.Seed, "clock")

@@ -1,0 +1,171 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirmq/weir/broker"
+	"github.com/weirmq/weir/controller"
+	"github.com/weirmq/weir/controller/lease"
+	"github.com/weirmq/weir/controller/remote"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/rpc"
+)
+
+// clustered reports whether the node is one of a cluster.
+func (n *Node) clustered() bool { return n.cfg.ClusterListen != "" }
+
+func (n *Node) has(role rpc.Roles) bool { return n.cfg.roles()&role != 0 }
+
+// startCluster brings up one node of a cluster: who it is, then what it tells others, then what it does.
+func (n *Node) startCluster(sc *host.Scope) error {
+	if err := n.place(sc); err != nil {
+		return err
+	}
+	self := rpc.Identity{Cluster: rpc.Cluster(n.cluster), Node: n.id(), Roles: n.cfg.roles()}
+	var member atomic.Pointer[controller.Controller]
+	n.pool = rpc.NewPool(sc, n.h, rpc.PoolConfig{Identity: self, Down: func(addr string, _ rpc.Class, _ error) {
+		if c := member.Load(); c != nil {
+			c.LinkDown(addr)
+		}
+	}})
+	n.server = rpc.NewServer(n.h, rpc.ServerConfig{Identity: self, Listen: n.cfg.ClusterListen})
+	if n.has(rpc.RoleController) {
+		if err := n.openMember(sc); err != nil {
+			return err
+		}
+		member.Store(n.controller)
+		n.controller.Register(n.server)
+	}
+	if err := n.settle(); err != nil {
+		return err
+	}
+	if !n.has(rpc.RoleBroker) {
+		return n.serve(sc)
+	}
+	return n.startBroker(sc)
+}
+
+func (n *Node) leases() lease.Config { return lease.Config{Length: n.cfg.Lease} }
+
+// openMember opens this node's controller.
+func (n *Node) openMember(sc *host.Scope) error {
+	cfg := controller.Config{
+		Volume: volumeMeta, Cluster: n.cluster, LogBytes: n.cfg.MetaBytes, SlabBytes: min(n.cfg.SlabBytes, 1<<20),
+		Pool: n.pool, Addr: n.cfg.clusterAddr(), Node: n.id(), Lease: n.leases(), Tick: n.cfg.Tick,
+		Dead: func(err error) { n.fail(fmt.Errorf("the controller of this node died: %w", err)) },
+	}
+	if !n.founds {
+		cfg.Join = n.cfg.others()
+	}
+	var err error
+	n.controller, err = controller.Open(sc, n.h, cfg)
+	return err
+}
+
+// startBroker brings up the broker once the node has followed the metadata.
+func (n *Node) startBroker(sc *host.Scope) error {
+	var err error
+	addresses := n.cfg.others()
+	if n.controller != nil {
+		addresses = append(addresses, n.cfg.clusterAddr())
+	}
+	n.client, err = remote.Open(sc, n.h, remote.Config{
+		Pool: n.pool, Addresses: addresses, Cluster: n.cluster, Lease: n.leases(),
+	})
+	if err != nil {
+		return err
+	}
+	patient, err := n.newBroker(sc, n.client, &member{h: n.h, client: n.client, pool: n.pool, node: n.id()})
+	if err != nil {
+		return err
+	}
+	if b, serves := any(n.broker).(interface{ Register(*rpc.Server) }); serves {
+		b.Register(n.server)
+	}
+	if err := n.serve(sc); err != nil {
+		return err
+	}
+	if err := n.follow(sc); err != nil {
+		return err
+	}
+	if err := n.broker.Start(sc); err != nil {
+		return err
+	}
+	patient.serving.Store(true)
+	n.h.Go(sc, "node.broker", func(sc *host.Scope) {
+		if err := n.broker.Failed(sc); sc.Err() == nil {
+			n.fail(err)
+		}
+	})
+	return nil
+}
+
+// serve answers other nodes from here on.
+func (n *Node) serve(sc *host.Scope) error {
+	if err := n.server.Start(sc); err != nil {
+		return fmt.Errorf("listen for other nodes on %s: %w (--cluster-listen)", n.cfg.ClusterListen, err)
+	}
+	return nil
+}
+
+// follow waits until the replica shows the cluster as it is.
+func (n *Node) follow(sc *host.Scope) error {
+	for {
+		_, err := n.client.Sync(sc)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, remote.ErrNoLeader) || sc.Err() != nil:
+			return fmt.Errorf("follow the metadata: %w", err)
+		case n.failed.Done():
+			_, why := n.failed.Wait(nil, 0)
+			return why
+		}
+		n.h.Log().Warn("waiting for the controllers", "error", err)
+	}
+}
+
+// fail ends the node by itself.
+func (n *Node) fail(err error) {
+	n.h.Log().Error("node ends", "why", err)
+	n.failed.Complete(struct{}{}, err)
+}
+
+// Bounds of a stop.
+const (
+	stopAnswers = time.Second // for answers to other nodes that are on their way
+)
+
+// stopCluster ends a node of a cluster in order.
+func (n *Node) stopCluster(sc *host.Scope) error {
+	var errBroker, errClient, errController error
+	if n.broker != nil {
+		errBroker = n.broker.Stop(sc)
+		errClient = n.client.Close()
+	}
+	if n.controller != nil {
+		errController = n.controller.Close(sc) // ends what waits for its news
+	}
+	errServer := n.server.Stop(sc, n.h.Now().Add(stopAnswers))
+	errPool := n.pool.Close(sc)
+	errLock := n.lock.Close()
+	n.ended.Complete(struct{}{}, nil)
+	return errors.Join(errBroker, errClient, errController, errServer, errPool, errLock)
+}
+
+// Controller returns the node's controller, nil without that role.
+func (n *Node) Controller() *controller.Controller { return n.controller }
+
+// Metadata returns what the node knows of the cluster.
+func (n *Node) Metadata() metadata.Service {
+	if n.client != nil {
+		return n.client
+	}
+	return n.controller
+}
+
+var _ broker.Cluster = (*member)(nil)

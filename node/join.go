@@ -1,0 +1,216 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirmq/weir/controller"
+	"github.com/weirmq/weir/controller/api"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/rpc"
+)
+
+var (
+	// ErrWrongCluster is returned when the nodes that are to be joined belong to another cluster than the node's data.
+	ErrWrongCluster = errors.New("node: the data belongs to another cluster than the nodes to join")
+	// ErrNoCluster is returned by the start of a node that has nothing to belong to.
+	ErrNoCluster = errors.New("node: no cluster to belong to: name nodes of one to join, or have this node form one")
+	// ErrNodeTaken is returned when another node of the cluster has the node's id.
+	ErrNodeTaken = errors.New("node: another node of the cluster has this node id; give this one an id of its own")
+	// ErrWasAlone is returned for the data of a process by itself: its WAL is where no other broker reaches it.
+	ErrWasAlone = errors.New("node: the data is that of a server by itself, which cannot become one of a cluster")
+)
+
+const (
+	formWait = 3 * time.Second // a node that forms asks others for so long whether there is a cluster
+	askWait  = time.Second     // for one answer
+	askPause = 100 * time.Millisecond
+	askTells = 5 * time.Second // between two lines that say what a start waits for
+)
+
+// foundsFile on the node's volume says that this node founds the cluster that it names, until it has an identity. A
+// node that died between the two goes on with that; without the file it would be a joiner that waits for ever.
+const foundsFile = "founds"
+
+// id is the node's id.
+func (n *Node) id() int32 {
+	if n.known {
+		return n.identity.Node
+	}
+	return n.cfg.NodeID
+}
+
+// place finds out which cluster the node belongs to. After it n.cluster is set, and n.founds if the node founds it.
+func (n *Node) place(sc *host.Scope) error {
+	if err := n.refuseAlone(sc); err != nil {
+		return err
+	}
+	stranger := rpc.NewPool(sc, n.h, rpc.PoolConfig{Identity: rpc.Identity{Node: n.id(), Roles: n.cfg.roles()}})
+	err := n.placeWith(sc, stranger)
+	return errors.Join(err, stranger.Close(sc))
+}
+
+func (n *Node) placeWith(sc *host.Scope, pool *rpc.Pool) error {
+	others := n.cfg.others()
+	if n.known {
+		n.cluster = n.identity.Cluster
+		return n.compare(sc, pool, others)
+	}
+	founds, found, err := loadIdentityOf(n.node, foundsFile)
+	if err != nil {
+		return err
+	}
+	if found {
+		n.cluster, n.founds = founds.Cluster, true
+		return nil
+	}
+	if len(others) == 0 && !n.cfg.Form {
+		return ErrNoCluster
+	}
+	forms := n.cfg.Form && n.has(rpc.RoleController)
+	status, err := n.learn(sc, pool, others, forms)
+	switch {
+	case err != nil:
+		return err
+	case status == nil:
+		return n.found()
+	}
+	n.cluster = metadata.UUID(status.Cluster)
+	return n.refuseTaken(sc, pool, status)
+}
+
+// found decides that this node founds a cluster, durably.
+func (n *Node) found() error {
+	var id metadata.UUID
+	n.h.Secret(id[:])
+	n.cluster, n.founds = id, true
+	return storeIdentityAs(n.node, foundsFile, Identity{Node: n.cfg.NodeID, Cluster: id})
+}
+
+// learn asks the other nodes until one of them belongs to a cluster; nil if none said so while a node that forms asks.
+func (n *Node) learn(sc *host.Scope, pool *rpc.Pool, others []string, forms bool) (*api.StatusAnswer, error) {
+	began := n.h.Now()
+	wait := n.cfg.FormWait
+	if wait == 0 {
+		wait = formWait
+	}
+	told := began
+	for {
+		for _, addr := range others {
+			if s, err := status(sc, pool, addr); err == nil && s.Cluster != [16]byte{} {
+				return &s, nil
+			}
+		}
+		now := n.h.Now()
+		if forms && (len(others) == 0 || now.Sub(began) >= wait) {
+			return nil, nil
+		}
+		if now.Sub(told) >= askTells {
+			n.h.Log().Warn("waiting for a node of a cluster to join", "addresses", others)
+			told = now
+		}
+		if err := n.h.Sleep(sc, askPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func status(sc *host.Scope, pool *rpc.Pool, addr string) (api.StatusAnswer, error) {
+	p, err := pool.Call(sc, addr, api.Status, nil, askWait)
+	if err != nil {
+		return api.StatusAnswer{}, err
+	}
+	return api.DecodeStatus(p)
+}
+
+// compare asks each of the other nodes once, all at a time, and refuses to go on if one belongs to another cluster.
+func (n *Node) compare(sc *host.Scope, pool *rpc.Pool, others []string) error {
+	g := host.NewGroup(n.h, sc)
+	for _, addr := range others {
+		g.Go("node.compare", func(sc *host.Scope) error {
+			s, err := status(sc, pool, addr)
+			if err == nil && s.Cluster != [16]byte{} && metadata.UUID(s.Cluster) != n.cluster {
+				return fmt.Errorf("%w: it belongs to %s, and %s to %s",
+					ErrWrongCluster, n.cluster, addr, metadata.UUID(s.Cluster))
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// refuseTaken refuses to join while a controller lives that has this node's id.
+func (n *Node) refuseTaken(sc *host.Scope, pool *rpc.Pool, s *api.StatusAnswer) error {
+	for _, m := range s.Members {
+		if m.Node != n.id() || m.Addr == "" || m.Addr == n.cfg.clusterAddr() {
+			continue
+		}
+		if other, err := status(sc, pool, m.Addr); err == nil && other.Self.ID == m.ID {
+			return fmt.Errorf("%w: node %d is at %s", ErrNodeTaken, n.id(), m.Addr)
+		}
+	}
+	return nil
+}
+
+// refuseAlone refuses data whose WAL is where no other broker reaches it.
+func (n *Node) refuseAlone(sc *host.Scope) error {
+	vol, err := n.h.Disk().Volume(sc, volumeWAL)
+	if err != nil {
+		return fmt.Errorf("attach volume %s: %w", volumeWAL, err)
+	}
+	list, err := vol.List("")
+	if err != nil {
+		return fmt.Errorf("look at volume %s: %w", volumeWAL, err)
+	}
+	for _, entry := range list {
+		if owner(entry.Name) == volumeWAL {
+			return fmt.Errorf("%w (volume %s holds %s)", ErrWasAlone, volumeWAL, entry.Name)
+		}
+	}
+	if !n.has(rpc.RoleController) || !n.known {
+		return nil
+	}
+	if vol, err = n.h.Disk().Volume(sc, volumeMeta); err != nil {
+		return fmt.Errorf("open the metadata volume: %w", err)
+	}
+	there, err := controller.HasLog(vol)
+	if err != nil {
+		return fmt.Errorf("look at the metadata volume: %w", err)
+	}
+	if !there {
+		probe.Hit(probe.NodeMetadataLost)
+		return fmt.Errorf("%w (cluster %s); without it, and without this node's identity, it may join as a new controller",
+			ErrMetadataLost, n.identity.Cluster)
+	}
+	return nil
+}
+
+// settle stores who the node is, once it knows.
+func (n *Node) settle() error {
+	var disk metadata.UUID
+	if n.controller != nil {
+		disk = n.controller.Disk()
+	}
+	switch {
+	case n.known && n.controller != nil && disk != n.identity.Disk:
+		return fmt.Errorf("%w (it is disk %s, the identity names %s)", ErrOtherMetadata, disk, n.identity.Disk)
+	case n.known:
+		return nil
+	case n.controller == nil:
+		n.h.Secret(disk[:])
+	}
+	n.identity = Identity{Node: n.cfg.NodeID, Disk: disk, Cluster: n.cluster}
+	if err := storeIdentity(n.node, n.identity); err != nil {
+		return err
+	}
+	if !n.founds {
+		return nil
+	}
+	if err := n.node.Remove(foundsFile); err != nil {
+		return fmt.Errorf("remove %s, which has done its service: %w", foundsFile, err)
+	}
+	return nil
+}
