@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/controller"
+	"github.com/weirmq/weir/controller/drive"
 	"github.com/weirmq/weir/controller/lease"
 	"github.com/weirmq/weir/controller/remote"
 	"github.com/weirmq/weir/host"
@@ -39,6 +40,7 @@ func (n *Node) startCluster(sc *host.Scope) error {
 		}
 		member.Store(n.controller)
 		n.controller.Register(n.server)
+		n.h.Go(sc, "node.drive", func(sc *host.Scope) { _ = drive.Run(sc, n.h, n.controller, drive.Config{}) })
 	}
 	if err := n.settle(); err != nil {
 		return err

@@ -29,6 +29,8 @@ type serverConfig struct {
 	ObjStore  string        // file with the Thanos objstore YAML; "" = file system under Data
 	Auto      bool          // create topics that clients ask for
 
+	clusterSettings
+
 	FaultPlan   string // file with the faults to inject; "" = none
 	AllowFaults bool   // on the command line only: nobody inherits it from a file or an environment
 
@@ -53,6 +55,7 @@ func (c *serverConfig) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.ObjStore, "objstore-config", "",
 		"FILE with the object store in Thanos YAML (default: files under --data)")
 	f.BoolVar(&c.Auto, "auto-create-topics", true, "create a topic when a client asks for it")
+	c.clusterSettings.flags(f)
 	f.StringVar(&c.FaultPlan, "fault-plan", "", "FILE with faults to inject on purpose, for tests; needs --allow-faults")
 	f.BoolVar(&c.AllowFaults, "allow-faults", false, "let --fault-plan do its damage; only as a flag")
 	f.StringVar(&c.file, "config", "", "FILE with these settings in YAML, same names")
@@ -111,10 +114,14 @@ func readSettings(file string, f *pflag.FlagSet) (map[string]string, error) {
 		if f.Lookup(name) == nil || flagOnly[name] {
 			return nil, fmt.Errorf("%s line %d: there is no setting %q; see weir server --help", file, node.Line, name)
 		}
-		if node.Kind != yaml.ScalarNode {
+		value, ok := node.Value, node.Kind == yaml.ScalarNode
+		if node.Kind == yaml.SequenceNode && f.Lookup(name).Value.Type() == listType {
+			value, ok = joined(&node)
+		}
+		if !ok {
 			return nil, fmt.Errorf("%s line %d: %s takes one value", file, node.Line, name)
 		}
-		out[name] = node.Value
+		out[name] = value
 	}
 	return out, nil
 }
@@ -138,6 +145,9 @@ func (c *serverConfig) validate() error {
 		return fmt.Errorf("--advertise: clients cannot connect to %q; name a host or address that they reach", c.Advertise)
 	}
 	if err := c.checkFaults(); err != nil {
+		return err
+	}
+	if err := c.clusterSettings.validate(c); err != nil {
 		return err
 	}
 	switch {

@@ -3,11 +3,15 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/rpc"
 )
 
 // settings parses args as `weir server` does, with file as its configuration if not empty.
@@ -74,5 +78,55 @@ func TestSizesReadAndPrintTheSame(t *testing.T) {
 	for _, in := range []string{"", "GiB", "1GB", "9999999999TiB", "-1", "1.5GiB"} {
 		var b byteSize
 		require.Error(t, b.Set(in), in)
+	}
+}
+
+func TestANodeOfAClusterIsConfiguredByFlagsOrByAFileAlike(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "store.yaml")
+	file := "cluster-listen: 127.0.0.1:7001\njoin: [127.0.0.1:7002, 127.0.0.1:7003]\nroles: [broker]\nnode-id: 4\n" +
+		"rack: a\nlease: 2s\nobjstore-config: " + store + "\n"
+	fromFile, err := settings(t, file)
+	require.NoError(t, err)
+	fromFlags, err := settings(t, "", "--cluster-listen", "127.0.0.1:7001", "--join", "127.0.0.1:7002,127.0.0.1:7003",
+		"--roles", "broker", "--node-id", "4", "--rack", "a", "--lease", "2s", "--objstore-config", store)
+	require.NoError(t, err)
+	require.Equal(t, fromFlags.clusterSettings, fromFile.clusterSettings)
+	require.Equal(t, []string{"127.0.0.1:7002", "127.0.0.1:7003"}, fromFlags.Join)
+	require.Equal(t, "127.0.0.1:7001", fromFlags.ClusterAdvertise)
+	cfg, err := fromFlags.node()
+	require.NoError(t, err)
+	require.Equal(t, rpc.RoleBroker, cfg.Roles)
+	require.Equal(t, int32(4), cfg.NodeID)
+	alone, err := settings(t, "")
+	require.NoError(t, err)
+	cfg, err = alone.node()
+	require.NoError(t, err)
+	require.Empty(t, cfg.ClusterListen)
+	require.Zero(t, cfg.Roles)
+}
+
+func TestSettingsThatMakeNoClusterAreRefused(t *testing.T) {
+	listen := []string{"--cluster-listen", "127.0.0.1:7001"}
+	store := []string{"--objstore-config", "store.yaml"}
+	for want, args := range map[string][]string{
+		"--join is for a node of a cluster": {"--join", "127.0.0.1:7002"},
+		"--form is for a node of a cluster": {"--form"},
+		`there is no role "boss"`:           append(store, "--roles", "boss"),
+		"--form takes the role controller":  append(store, "--form", "--roles", "broker"),
+		"--join is empty":                   append(store, "--roles", "broker"),
+		"need one object store for all":     {"--form"},
+		"--lease 1ms":                       append(store, "--lease", "1ms"),
+		`--join "elsewhere"`:                append(store, "--join", "elsewhere"),
+		"--gossip-key":                      append(store, "--gossip-key", "short"),
+		"--node-id -1":                      append(store, "--node-id", "-1"),
+		"a port that is known beforehand":   append(store, "--cluster-advertise", "127.0.0.1:0"),
+		"--cluster-advertise: other nodes":  append(store, "--cluster-advertise", "0.0.0.0:7001"),
+	} {
+		if !strings.HasSuffix(want, "a node of a cluster") {
+			args = append(slices.Clone(listen), args...)
+		}
+		_, err := settings(t, "", args...)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "\n")
 	}
 }

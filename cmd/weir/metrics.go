@@ -61,7 +61,7 @@ func (c *nodeCollector) Collect(out chan<- prometheus.Metric) {
 		emit(metricInvariants, float64(count.Count), count.Name.String())
 	}
 	n := c.current()
-	if n == nil {
+	if n == nil || n.Broker() == nil {
 		return
 	}
 	b := n.Broker().Counters()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -59,11 +60,13 @@ func runServer(c *serverConfig) error {
 	if err != nil {
 		return err
 	}
-	real, err := oshost.New(oshost.Config{Data: c.Data, Node: machineName, Log: slog.NewTextHandler(os.Stderr, nil)})
+	real, err := oshost.New(oshost.Config{
+		Data: c.Data, Volumes: c.volumes(), Node: machineName, Log: slog.NewTextHandler(os.Stderr, nil),
+	})
 	if err != nil {
 		return err
 	}
-	if err := refuseNetworkFS(c.Data); err != nil {
+	if err := c.refuseNetworkFS(); err != nil {
 		return err
 	}
 	faults, err := c.underPlan(real, plan, os.Stderr)
@@ -94,10 +97,18 @@ func runServer(c *serverConfig) error {
 	}
 	current.Store(n)
 	side.ready.Store(true)
-	fmt.Printf("weir ready: kafka %s, http %s, data %s, cluster %s, node %d, %s in %s\n",
-		n.Advertised(), orNone(c.HTTP), c.Data, n.ClusterID(), n.ID(), n.RecoveredLine(),
+	fmt.Printf("weir ready: kafka %s, http %s, data %s, cluster %s, node %d, %s%s in %s\n",
+		orNone(n.Advertised()), orNone(c.HTTP), c.Data, n.ClusterID(), n.ID(), c.clusterLine(), n.RecoveredLine(),
 		time.Since(start).Round(time.Millisecond))
 	return waitForEnd(real, n, side, signals)
+}
+
+// clusterLine is what the ready line of a node of a cluster says besides.
+func (c *serverConfig) clusterLine() string {
+	if c.ClusterListen == "" {
+		return ""
+	}
+	return fmt.Sprintf("cluster-listen %s, roles %s, ", c.ClusterAdvertise, strings.Join(c.Roles, "+"))
 }
 
 // startNode starts the node and gives up when a signal comes first: a start may wait long for its store.
@@ -121,7 +132,14 @@ func startNode(h host.Host, cfg node.Config, signals <-chan os.Signal) (*node.No
 
 // refuseNetworkFS refuses data on a network file system: the WAL's fence word is coherent within one kernel
 // only, and a lock there proves nothing (PROTOCOL rules 6, 8).
-func refuseNetworkFS(data string) error {
+func (c *serverConfig) refuseNetworkFS() error {
+	if err := refuseNetworkFS("data", c.Data); err != nil || c.ClusterListen == "" {
+		return err
+	}
+	return refuseNetworkFS("volumes", c.volumes())
+}
+
+func refuseNetworkFS(flag, data string) error {
 	dir, err := filepath.Abs(data)
 	for ; err == nil; dir = filepath.Dir(dir) {
 		if _, e := os.Stat(dir); e == nil || dir == filepath.Dir(dir) {
@@ -136,8 +154,8 @@ func refuseNetworkFS(data string) error {
 		return fmt.Errorf("look at the file system of %s: %w", data, err)
 	}
 	if network {
-		return fmt.Errorf("--data %s is on a network file system (%s), where locks prove nothing; use a local disk",
-			data, name)
+		return fmt.Errorf("--%s %s is on a network file system (%s), where locks prove nothing; use a local disk",
+			flag, data, name)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ func (c *serverConfig) node() (node.Config, error) {
 	cfg.Listen, cfg.AutoCreate = c.Listen, c.Auto
 	cfg.WALCapacity, cfg.UploadAge = int64(c.WALSize)/4096*4096, c.UploadAge
 	cfg.UploadBytes = min(cfg.UploadBytes, cfg.WALCapacity/8)
+	c.clusterSettings.cluster(&cfg)
 	cfg.StoreLabel, cfg.DataLabel = filepath.Join(c.Data, "store"), c.Data
 	if c.Advertise != c.Listen {
 		host, port, err := net.SplitHostPort(c.Advertise)
