@@ -229,19 +229,6 @@ func (c *catalog) MarkHole(_ *host.Scope, hole stream.HoleError) error {
 	return nil
 }
 
-// garbage tells whether no live range refers to key.
-func (c *catalog) garbage(key string) bool {
-	for _, st := range c.streams {
-		for _, r := range st.ranges {
-			if r.hasCheckpoint && r.checkpoint.key == key ||
-				slices.ContainsFunc(r.refs, func(m mRef) bool { return m.key == key && m.end > st.logStart }) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // lockedCatalog is a catalog for many threads.
 type lockedCatalog struct {
 	*catalog

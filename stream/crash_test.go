@@ -249,39 +249,3 @@ func TestDiskErrorsEndInARescueThatHoldsEverythingAcknowledged(t *testing.T) {
 		t.Fatalf("only %d logs died: the test shows nothing", died)
 	}
 }
-
-func TestSweepDeletesWhatTheJudgeSaysAndNothingElse(t *testing.T) {
-	r := newRig(t, sim.Config{Seed: 30}, 2)
-	r.do(func(h host.Host, sc *host.Scope) error {
-		if err := r.boot(h, sc); err != nil {
-			return err
-		}
-		for range 5 {
-			for _, x := range r.streams {
-				if err := r.append(sc, x, 100, true); err != nil {
-					return err
-				}
-			}
-			if err := r.e.Flush(sc); err != nil {
-				return err
-			}
-		}
-		r.w.PutObject("00/abandoned", []byte("x"))
-		before := len(r.w.Objects())
-		judge := func(keys []string, garbage []bool) {
-			for i, key := range keys {
-				garbage[i] = r.cat.garbage(key)
-			}
-		}
-		swept, err := r.e.Sweep(sc, "", judge)
-		if err != nil || swept.Listed != before || swept.Deleted != 1 {
-			return fmt.Errorf("%+v of %d objects, %v", swept, before, err)
-		}
-		for r.e.Evict() {
-		}
-		if err := r.verify(sc); err != nil {
-			return err
-		}
-		return r.stop(sc)
-	})
-}

@@ -19,7 +19,6 @@ type Stats struct {
 	RefusedRanges             uint64              // ranges that are not committed any more
 	Holes                     uint64              // found by recovery or by a read
 	Evictions                 uint64              // slabs let go
-	Swept                     uint64              // garbage objects deleted
 	Recovered                 uint64              // entries taken over from recovery
 	RecoveredDone             uint64              // entries recovery found that owe nothing
 

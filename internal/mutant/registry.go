@@ -78,7 +78,7 @@ func All() []Bug {
 		{CleanMarkKept, "wal", "#11", "the clean mark is believed after frames were written behind it"},
 		{PutTimeoutIsFailure, "stream", "#12", "a put without an answer is taken for a failure, its key used again"},
 		{OwnRetryIsFenced, "objectstore", "#13", "a conflict with one's own retry is taken for another writer"},
-		{DeleteBeforeCommit, "broker", "#14", "an object that is stored and not yet committed is deleted as garbage"},
+		{DeleteBeforeCommit, "collector", "#14", "an object that is stored and not yet committed is deleted as garbage"},
 		{CommitOutOfOrder, "stream", "#15", "after a failed put later records are committed before earlier ones"},
 		{DedupLostAtRestart, "broker/partition", "#16", "the producers' sequences are forgotten at a restart"},
 		{DedupEvictsEarly, "broker/partition", "#16", "only the last batch of a producer is remembered"},

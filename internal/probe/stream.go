@@ -28,7 +28,6 @@ var (
 	StreamGoneUnderUpload = define("stream.deleted stream met by an upload")
 	StreamPartCut         = define("stream.upload runs into damage")
 	StreamShadowRebuilt   = define("stream.shadow made anew")
-	StreamGarbageSwept    = define("stream.garbage swept")
 
 	// Reads.
 	StreamReadMoved     = define("stream.read meets an entry that just left the log")
