@@ -11,7 +11,7 @@ import (
 // may be work in progress.
 func (n *Node) Orphans(keys []string) (leaked, missing []string) {
 	var live []string
-	n.controller.Read(func(s *metadata.State) {
+	n.Metadata().Read(func(s *metadata.State) {
 		for _, id := range s.Objects() {
 			live = append(live, id.Key(n.cluster))
 		}

@@ -14,6 +14,7 @@ import (
 type durableSet struct {
 	since map[int32][]host.Time // by client and sequence; 0 = never
 	edge  map[string][]byte     // by file: the bytes just before the next write, should a token span two
+	first func(check.Value)     // is called with each that becomes durable; nil = nobody wants to know
 }
 
 func newDurableSet() *durableSet {
@@ -37,6 +38,9 @@ func (s *durableSet) add(v check.Value, now host.Time) {
 	}
 	if list[i] == 0 {
 		list[i] = max(1, now)
+		if s.first != nil {
+			s.first(v)
+		}
 	}
 	s.since[client] = list
 }

@@ -1,7 +1,6 @@
 package workload
 
 import (
-	"net"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -172,7 +171,7 @@ func groupOf(req kmsg.Request) string {
 	return ""
 }
 
-func hostPort(host string, port int32) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
+func hostPort(host string, port int32) string { return host + ":" + strconv.Itoa(int(port)) }
 
 // apart returns the batches in as many requests as are needed: those that lie side by side and have one leader, as
 // far as the client knows, go together.

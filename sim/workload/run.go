@@ -128,29 +128,14 @@ func (r *run) whole() *Result {
 	if !r.damaged { // a write that goes astray is durable elsewhere
 		r.history.DurableAt = r.durable.list()
 	}
-	res := &Result{
-		Seed: r.plan.Seed, Virtual: r.w.Now().Sub(0), Ops: r.ops, Fired: r.w.Fired(), Faults: r.faultCounts(),
-		Crashes: r.crash.list, Objects: r.puts, Restarts: r.restarts, Ends: r.ends, History: &r.history,
-		Settings: *r.settings, Err: err, At: r.w.Now(), Probes: since(before), Fenced: r.staleCommits,
-		Audits: int(r.audits.n), Beyond: r.damaged, Said: r.said,
-	}
-	if err == nil {
-		res.Verdict = check.Judge(&r.history, r.least())
-		if !res.Verdict.OK() {
-			kind := check.Undecided
-			if len(res.Verdict.Violations) > 0 {
-				kind = res.Verdict.Violations[0].Kind
-			}
-			res.Err = blame("history:"+string(kind), "seed %d: %s", r.plan.Seed, res.Verdict)
-		}
-	}
-	res.Oracle = oracleOf(res.Err)
+	res := r.result(err, r.least())
+	res.Crashes, res.Objects, res.Restarts, res.Ends = r.crash.list, r.puts, r.restarts, r.ends
+	res.Audits, res.Probes = int(r.audits.n), since(before)
 	if r.o.Record {
 		p := *r.plan
 		p.Faults, p.Settings.Ring = r.faults, r.rings
 		res.Plan = &p
 	}
-	res.Hash, res.Events = r.w.Hash(), r.w.Events()
 	return res
 }
 

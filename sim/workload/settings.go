@@ -25,6 +25,8 @@ type Settings struct {
 	Tiny    bool            `json:"tiny,omitempty"` // some buffer is of the smallest size
 	Beyond  *BeyondSettings `json:"beyond,omitempty"`
 	Ring    []RingDamage    `json:"ring,omitempty"` // frames of the WAL that are spoilt, beyond the promise too
+
+	Cluster *ClusterSettings `json:"cluster,omitempty"` // of a world with several nodes: package sim/cluster runs it
 }
 
 // Freeze is the trouble that the far clients stay in when the core is healed.

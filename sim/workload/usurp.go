@@ -46,7 +46,7 @@ func (r *run) usurp(m *sim.Machine, _ fault.Step) bool {
 
 // repeats tells whether a message of a client may arrive twice without anybody having asked for it twice: it reads,
 // or it is an idempotent produce. Twice the same commit may well undo a later one; that is Kafka's protocol, not weir.
-func (r *run) repeats(from, _ string, message []byte) bool {
+func (c *Crowd) repeats(from, _ string, message []byte) bool {
 	if from != coreClients && from != farClients || len(message) < 14 {
 		return false
 	}
@@ -57,7 +57,7 @@ func (r *run) repeats(from, _ string, message []byte) bool {
 	}
 	switch binary.BigEndian.Uint16(message[4:]) {
 	case 0:
-		return slices.ContainsFunc(r.settings.Clients, func(c Client) bool { return c.ID == id && c.Role == RoleExactly })
+		return slices.ContainsFunc(c.settings.Clients, func(k Client) bool { return k.ID == id && k.Role == RoleExactly })
 	case 1, 2, 3, 9, 10, 22:
 		return true
 	}

@@ -1,0 +1,68 @@
+package cluster
+
+import (
+	"time"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/sim"
+	"github.com/weirmq/weir/sim/workload"
+)
+
+// planStrikes sets the times of what befalls nodes.
+func (r *run) planStrikes() {
+	for i := range r.set.Cluster.Strikes {
+		s := &r.set.Cluster.Strikes[i]
+		r.w.After(host.Time(s.At), func() {
+			if r.calm || r.closing {
+				return
+			}
+			for _, name := range s.Nodes {
+				if n := r.named(name); n != nil && n.m.Alive() {
+					r.strike(s, n)
+				}
+			}
+		})
+	}
+}
+
+func (r *run) named(name string) *node {
+	for _, n := range r.nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+func (r *run) strike(s *workload.Strike, n *node) {
+	switch s.Kind {
+	case workload.StrikeKill:
+		n.planned, n.back = true, s.Back
+		when := sim.BeforeEffect
+		if s.After {
+			when = sim.AfterEffect
+		}
+		n.m.CrashAt(n.m.Calls()+1+s.Calls, when, sim.Seeded)
+	case workload.StrikeStop:
+		n.stop(s.Back)
+	}
+}
+
+// heal ends all that goes wrong. Nodes that are gone stay gone; the others are started.
+func (r *run) heal() {
+	r.calm = true
+	r.w.Calm()
+	for _, n := range r.nodes {
+		if n.planned && n.m.Alive() { // a kill that did not come
+			n.planned, n.back = false, 0
+		}
+	}
+}
+
+// troubled tells whether something may go wrong in this run that costs a node its epoch.
+func (r *run) troubled() bool {
+	return len(r.set.Nemesis) > 0 || len(r.set.Rates) > 0 || len(r.set.Cluster.Strikes) > 0 || slowDisk(r.set)
+}
+
+// slowDisk tells whether a sync takes so long now and then that a lease runs out.
+func slowDisk(s *workload.Settings) bool { return s.Disk.Sync.Worst >= 500*time.Millisecond }

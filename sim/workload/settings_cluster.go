@@ -1,0 +1,47 @@
+package workload
+
+import "time"
+
+// ClusterSettings are what a run of several nodes has besides.
+type ClusterSettings struct {
+	Nodes   []ClusterNode `json:"nodes"`
+	Lease   time.Duration `json:"lease_ns"`
+	Gossip  bool          `json:"gossip,omitempty"`
+	Hints   bool          `json:"hints,omitempty"` // clients go where an answer says that the leader is
+	Strikes []Strike      `json:"strikes,omitempty"`
+}
+
+// ClusterNode is a machine that runs weir.
+type ClusterNode struct {
+	Name       string        `json:"name"` // of the machine
+	ID         int32         `json:"id"`
+	Broker     bool          `json:"broker"`
+	Controller bool          `json:"controller"`
+	Rack       string        `json:"rack,omitempty"`
+	Late       time.Duration `json:"late_ns,omitempty"` // it is started so long after the clients
+}
+
+// StrikeKind says what befalls nodes. The words stand in plans; never change them.
+type StrikeKind string
+
+// The strikes.
+const (
+	StrikeKill   StrikeKind = "kill"   // the machine dies at an I/O call
+	StrikeStop   StrikeKind = "stop"   // the node is stopped in order
+	StrikeNotice StrikeKind = "notice" // the node is told that its machine goes; after Grace it is gone
+	StrikeMove   StrikeKind = "move"   // somebody asks for the partition to be moved to the node
+	StrikeDrain  StrikeKind = "drain"  // somebody asks for the node to be drained
+)
+
+// Strike is what is done to nodes at a time, in a replay as in the run that drew it.
+type Strike struct {
+	At    time.Duration `json:"at_ns"` // since the clients began
+	Kind  StrikeKind    `json:"strike"`
+	Nodes []string      `json:"nodes"`             // by the names of their machines
+	Back  time.Duration `json:"back_ns,omitempty"` // after which a supervisor starts it again; 0 = never
+	Calls uint64        `json:"calls,omitempty"`   // of a kill: so many I/O calls later
+	After bool          `json:"after,omitempty"`   // of a kill: after the effect of that call
+	Grace time.Duration `json:"grace_ns,omitempty"`
+
+	Partition int32 `json:"partition,omitempty"` // of a move, in the judged topic
+}
