@@ -66,6 +66,7 @@ type Broker struct {
 	recovered     Recovered
 	advertised    metadata.Endpoint
 	requestMemory host.Semaphore
+	openings      host.Semaphore // of parts, in a cluster
 	buffers       buffers
 	counters      Counters
 	draining      atomic.Bool
@@ -92,6 +93,7 @@ func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store
 	b.follows.Init(h, &b.mu)
 	b.failed.Init(h)
 	b.requestMemory.Init(h, cfg.RequestMemory)
+	b.openings.Init(h, openingsMax)
 	b.topics.init()
 	b.producer.init(b)
 	b.quarantine.turn.Init(h, 1)

@@ -70,25 +70,24 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 	}
 	b.dawdle(sc, "broker.follow.late")
 	next := make([]*topic, 0, len(changed))
-	var openings []*part
+	var openings, leavers []*part
 	for i := range changed {
-		t, opened := b.buildTopic(&changed[i])
+		t, opened, left := b.buildTopic(&changed[i])
 		if t.internal {
 			if err := b.followGroups(sc, &changed[i]); err != nil {
 				return err
 			}
 		}
-		openings = append(openings, opened...)
+		openings, leavers = append(openings, opened...), append(leavers, left...)
 		next = append(next, t)
 	}
 	if mutant.On(mutant.MapRange) {
 		openings = mutant.MapOrder(openings)
 	}
-	if err := b.openParts(sc, openings); err != nil {
-		return err
-	}
-	for _, t := range next {
-		t.dropBroken()
+	if b.cfg.Cluster == nil {
+		if err := b.openParts(sc, openings); err != nil {
+			return err
+		}
 	}
 	gone := b.gone(next, absent, all)
 	if err := b.forgetGone(sc, gone); err != nil {
@@ -96,6 +95,15 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 	}
 	b.install(next, gone, index)
 	b.shape = shape
+	if b.cfg.Cluster != nil {
+		b.beginOpening(openings)
+		for _, t := range gone {
+			leavers = t.served(leavers)
+		}
+		if err := b.retire(sc, leavers); err != nil {
+			return err
+		}
+	}
 	if err := b.followDeleting(sc, b.leavingTopics()); err != nil {
 		return err
 	}
@@ -160,15 +168,14 @@ func holeText(st metadata.Stream) string {
 	return "a hole was recorded"
 }
 
-// buildTopic makes the broker's copy of a topic, keeping the parts it serves already. The parts that
-// must be opened first are returned as well.
-func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
-	t := &topic{
+// buildTopic makes the broker's copy of a topic, keeping the parts it serves already. It also returns the parts that
+// are to be opened, and those whose ranges others go on with.
+func (b *Broker) buildTopic(seen *seenTopic) (t *topic, openings, leavers []*part) {
+	t = &topic{
 		name: seen.Name, id: seen.ID, internal: seen.Name == offsetsTopic, deleting: seen.Deleting,
 		set: seen.Configs, config: parseTopicConfig(seen.Configs), parts: make([]partRef, len(seen.parts)),
 	}
 	before := b.topicByID(seen.ID)
-	var openings []*part
 	for i := range seen.parts {
 		v := &seen.parts[i]
 		ref := &t.parts[i]
@@ -177,26 +184,38 @@ func (b *Broker) buildTopic(seen *seenTopic) (*topic, []*part) {
 		if v.Owned {
 			ref.leader = v.Owner
 		}
+		mine := ref.offline == "" && b.leads(v)
 		if before != nil && i < len(before.parts) {
-			ref.part = before.parts[i].part
-			if before.parts[i].broken {
-				ref.offline, ref.broken = before.parts[i].offline, true
-				ref.remains = remains{logStart: v.LogStart, end: before.parts[i].remains.end}
+			was := &before.parts[i]
+			same := b.cfg.Cluster == nil || was.leaderEpoch == v.LeaderEpoch
+			if was.part != nil && (b.cfg.Cluster == nil || same && b.leads(v)) {
+				ref.part = was.part
+			} else if was.part != nil {
+				leavers = append(leavers, was.part)
+			}
+			if was.broken && same {
+				ref.offline, ref.broken = was.offline, true
+				ref.remains = remains{logStart: v.LogStart, end: was.remains.end}
+				mine = false
 			}
 		}
-		mine := v.Owned && v.Owner == b.cfg.NodeID && v.OwnerEpoch == b.epoch && ref.offline == ""
 		if mine && ref.part == nil && !t.deleting && !t.internal {
 			ref.part = b.newPart(t, int32(i), v)
 			openings = append(openings, ref.part)
 		}
 	}
-	return t, openings
+	return t, openings, leavers
+}
+
+// leads reports whether this broker is to serve a partition, from its WAL.
+func (b *Broker) leads(v *metadata.Partition) bool {
+	return v.Owned && v.Owner == b.cfg.NodeID && v.OwnerEpoch == b.epoch && v.WAL == metadata.UUID(b.walID)
 }
 
 // dropBroken takes out the parts that could not be opened.
 func (t *topic) dropBroken() {
 	for i := range t.parts {
-		if ref := &t.parts[i]; ref.part != nil && ref.part.broken != "" {
+		if ref := &t.parts[i]; ref.part != nil && ref.part.isBroken() {
 			ref.remains = remains{logStart: ref.part.logStart, end: ref.part.start}
 			ref.offline, ref.broken, ref.part = ref.part.broken, true, nil
 		}
@@ -207,6 +226,7 @@ func (b *Broker) newPart(t *topic, index int32, v *metadata.Partition) *part {
 	p := &part{b: b, topic: t.id, name: t.name, index: index, id: stream.ID(v.Stream), config: t.config,
 		epoch: v.LeaderEpoch, start: v.Start, logStart: v.LogStart}
 	p.mu.Init(b.h)
+	p.opened.Init(b.h)
 	return p
 }
 
@@ -234,6 +254,10 @@ func (b *Broker) openParts(sc *host.Scope, parts []*part) error {
 func (b *Broker) install(next, gone []*topic, index uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for _, t := range next {
+		t.dropBroken()
+	}
+	b.counters.Partitions.Add(b.topics.served(next, gone))
 	b.topics.change(next, gone)
 	b.applied = max(b.applied, index)
 	b.follows.Broadcast()
@@ -256,8 +280,9 @@ func (b *Broker) followDeleting(sc *host.Scope, list []*topic) error {
 		for i := range t.parts {
 			if p := t.parts[i].part; p != nil {
 				p.noteDeleted()
-				p.close(codeUnknownTopicOrPartition)
-				p.stream.Close()
+				if err := p.end(sc, codeUnknownTopicOrPartition); err != nil {
+					return err
+				}
 			}
 		}
 		// Before the confirmation: after it the name is free for a topic that must not find these offsets, and a

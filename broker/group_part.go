@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/weirmq/weir/broker/group"
 	"github.com/weirmq/weir/host"
@@ -24,7 +25,9 @@ type groupPart struct {
 	start    int64
 	logStart int64
 	stream   *stream.Stream // set by open
-	broken   bool           // it could not be opened
+
+	opened host.Future[struct{}] // open has ended
+	phase  atomic.Uint32         // a partPhase
 
 	next int64 // offset of the next record; touched by Place only, which the WAL's lock serialises
 
@@ -40,6 +43,7 @@ type groupPart struct {
 	quiet    host.Cond // broadcast when kept grows, and by stop
 	stopped  bool
 	wake     host.Parker // the task's, while it runs
+	cancel   func()      // ends an opening under way, nil before it begins
 	finished host.Future[struct{}]
 }
 
@@ -59,23 +63,51 @@ func (b *Broker) now() group.Now {
 	return group.Now{Time: b.h.Now(), Wall: b.h.Wall().UnixMilli()}
 }
 
+// isOpen reports whether the part can be asked.
+func (g *groupPart) isOpen() bool { return g.phase.Load() == partOpen }
+
+func (g *groupPart) isBroken() bool { return g.phase.Load() == partBroken }
+
 // open begins the range with the groups' state and starts the task.
 func (g *groupPart) open(sc *host.Scope) error {
 	b := g.b
+	sc, cancel := sc.Child(0)
+	defer cancel()
+	if !g.begin(cancel) {
+		return g.ended(partFailed, nil)
+	}
 	err := g.openRange(sc)
 	if unreadable(err) {
 		b.h.Log().Error("a partition is offline", "topic", offsetsTopic, "partition", g.index, "why", err)
-		return nil
+		return g.ended(partBroken, nil) // its groups have no coordinator until the next start
 	}
 	if err != nil {
-		return fmt.Errorf("open partition %d of topic %s: %w", g.index, offsetsTopic, err)
+		return g.ended(partFailed, fmt.Errorf("open partition %d of topic %s: %w", g.index, offsetsTopic, err))
 	}
-	return nil
+	return g.ended(partOpen, nil)
+}
+
+// begin lets end cancel the opening; it reports false if the part has ended before.
+func (g *groupPart) begin(cancel func()) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cancel = cancel
+	return !g.stopped
+}
+
+// ended tells that the opening has.
+func (g *groupPart) ended(phase partPhase, err error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cancel = nil
+	g.phase.Store(phase)
+	g.opened.Complete(struct{}{}, err)
+	return err
 }
 
 func (g *groupPart) openRange(sc *host.Scope) error {
 	b := g.b
-	snapshot, err := b.engine.StateAt(sc, g.id, stream.Epoch(g.epoch), g.start)
+	snapshot, err := b.stateFor(sc, g.id, g.epoch, g.start)
 	if err != nil {
 		return err
 	}
@@ -83,18 +115,21 @@ func (g *groupPart) openRange(sc *host.Scope) error {
 	if err != nil {
 		return err
 	}
-	g.stream, err = b.engine.Open(sc, stream.OpenRange{
+	opened, err := b.engine.Open(sc, stream.OpenRange{
 		ID: g.id, Epoch: stream.Epoch(g.epoch), Start: g.start, LogStart: g.logStart, State: snapshot,
 	})
 	if err != nil {
 		return err
 	}
-	g.next = g.start
-	g.waiting = map[group.Token]*groupAnswer{}
-	g.finished.Init(b.h)
+	absent := b.absent(store)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.stream, g.next = opened, g.start
+	g.waiting = map[group.Token]*groupAnswer{}
 	g.coord, g.effects = group.NewCoordinator(b.now(), b.groupConfig(), store, g.effects[:0])
+	for _, name := range absent {
+		g.effects = g.coord.DropTopic(b.now(), name, g.effects)
+	}
 	g.carryOut()
 	g.wake = b.h.Parker()
 	b.h.Go(b.root, "broker.group", g.run)
@@ -236,6 +271,12 @@ func (g *groupPart) stop() {
 		return
 	}
 	g.stopped = true
+	if g.cancel != nil {
+		g.cancel()
+	}
+	if g.coord == nil {
+		return // it never began
+	}
 	if len(g.waiting) > 0 {
 		probe.Hit(probe.BrokerGroupStopped)
 	}

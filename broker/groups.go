@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"hash/crc32"
 
 	"github.com/weirmq/weir/broker/group"
@@ -18,8 +19,11 @@ const (
 	offsetsPartitions = 8
 )
 
-// groups finds the coordinator partition of a group. Its list is guarded by Broker.mu and replaced whole.
-type groups struct{ parts []*groupPart }
+// groups finds the coordinator partition of a group. Its lists are guarded by Broker.mu and replaced whole.
+type groups struct {
+	parts   []*groupPart
+	leaders []int32 // by partition; -1: nobody
+}
 
 // groupIndex is which coordinator partition a group belongs to. It is persisted by where the group's
 // records lie: never change it.
@@ -35,10 +39,28 @@ func (b *Broker) coordinatorOf(id string) (*groupPart, Code) {
 	if n == 0 {
 		return nil, codeNotCoordinator
 	}
-	if g := b.groups.parts[groupIndex(id, n)]; g != nil && !g.broken {
+	i := groupIndex(id, n)
+	g := b.groups.parts[i]
+	switch {
+	case g != nil && g.isOpen():
 		return g, codeNone
+	case b.cfg.Cluster != nil && g == nil:
+		return nil, codeNotCoordinator
+	case b.cfg.Cluster != nil && !g.isBroken():
+		return nil, codeCoordinatorLoadInProgress
 	}
 	return nil, codeCoordinatorNotAvailable
+}
+
+// coordinatorBroker is which broker coordinates a group; -1: nobody for the moment.
+func (b *Broker) coordinatorBroker(id string) int32 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := len(b.groups.leaders)
+	if n == 0 {
+		return -1
+	}
+	return b.groups.leaders[groupIndex(id, n)]
 }
 
 // coordinatorParts returns every coordinator partition that this broker serves.
@@ -47,7 +69,7 @@ func (b *Broker) coordinatorParts() []*groupPart {
 	defer b.mu.Unlock()
 	var out []*groupPart
 	for _, g := range b.groups.parts {
-		if g != nil && !g.broken {
+		if g != nil && g.isOpen() {
 			out = append(out, g)
 		}
 	}
@@ -69,31 +91,45 @@ func (b *Broker) ensureOffsetsTopic(sc *host.Scope) Code {
 	return code
 }
 
-// followGroups opens the coordinator partitions that this broker is to lead.
+// followGroups opens the coordinator partitions that this broker is to lead, and ends those that others go on with.
 func (b *Broker) followGroups(sc *host.Scope, seen *seenTopic) error {
 	b.mu.Lock()
-	parts := make([]*groupPart, len(seen.parts))
-	copy(parts, b.groups.parts)
+	before := b.groups.parts
 	b.mu.Unlock()
-	var fresh []int
+	parts, leaders := make([]*groupPart, len(seen.parts)), make([]int32, len(seen.parts))
+	copy(parts, before)
+	var fresh, leavers []*groupPart
 	for i := range seen.parts {
 		v := &seen.parts[i]
-		if parts[i] == nil && v.Owned && v.Owner == b.cfg.NodeID && v.OwnerEpoch == b.epoch && seen.why[i] == "" {
+		if leaders[i] = -1; v.Owned {
+			leaders[i] = v.Owner
+		}
+		mine := b.leads(v) && seen.why[i] == ""
+		if g := parts[i]; g != nil && b.cfg.Cluster != nil && (!b.leads(v) || g.epoch != v.LeaderEpoch) {
+			leavers, parts[i] = append(leavers, g), nil
+		}
+		if parts[i] == nil && mine && (b.cfg.Cluster == nil || !seen.Deleting) {
 			parts[i] = b.newGroupPart(int32(i), v)
-			fresh = append(fresh, i)
+			fresh = append(fresh, parts[i])
 		}
 	}
-	if err := b.each(sc, len(fresh), func(sc *host.Scope, i int) error { return parts[fresh[i]].open(sc) }); err != nil {
-		return err
-	}
-	for _, i := range fresh {
-		if parts[i].stream == nil {
-			parts[i].broken = true // its groups have no coordinator until the next start
+	if b.cfg.Cluster == nil {
+		err := b.each(sc, len(fresh), func(sc *host.Scope, i int) error { return fresh[i].open(sc) })
+		if err != nil {
+			return err
 		}
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.groups.parts = parts
+	b.groups.parts, b.groups.leaders = parts, leaders
+	b.mu.Unlock()
+	if b.cfg.Cluster != nil {
+		b.openCoordinators(fresh)
+	}
+	for _, g := range leavers {
+		if err := g.end(sc); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -103,6 +139,8 @@ func (b *Broker) newGroupPart(index int32, v *metadata.Partition) *groupPart {
 	}
 	g.mu.Init(b.h)
 	g.quiet.Init(b.h, &g.mu)
+	g.opened.Init(b.h)
+	g.finished.Init(b.h)
 	return g
 }
 
@@ -117,13 +155,14 @@ func (b *Broker) stopGroups(sc *host.Scope) {
 }
 
 // forgetTopic drops the committed offsets of a topic that is deleted. When it returns those that were durable
-// or on their way are forgotten for good, so that the next topic of that name begins without any.
+// or on their way are forgotten for good, so that the next topic of that name begins without any. A coordinator that
+// is being opened forgets what is not there when it is; one that has gone to another broker does so there.
 func (b *Broker) forgetTopic(sc *host.Scope, name string) error {
 	if mutant.On(mutant.OffsetsOutliveTopic) {
 		return nil
 	}
 	for _, g := range b.coordinatorParts() {
-		if err := g.settle(sc); err != nil {
+		if err := b.settled(sc, g); err != nil {
 			return err
 		}
 		g.act(func(c *group.Coordinator, now group.Now, out []group.Effect) []group.Effect {
@@ -131,9 +170,18 @@ func (b *Broker) forgetTopic(sc *host.Scope, name string) error {
 		})
 	}
 	for _, g := range b.coordinatorParts() {
-		if err := g.settle(sc); err != nil {
+		if err := b.settled(sc, g); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// settled waits until what a coordinator has asked for is durable, or it has gone to another broker.
+func (b *Broker) settled(sc *host.Scope, g *groupPart) error {
+	err := g.settle(sc)
+	if errors.Is(err, errStopped) && b.cfg.Cluster != nil && b.log.Err() == nil {
+		return nil
+	}
+	return err
 }

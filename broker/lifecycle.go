@@ -109,7 +109,7 @@ func (b *Broker) durableEnds() map[uint64]int64 {
 	ends := map[uint64]int64{}
 	for _, t := range b.allTopics() {
 		for i := range t.parts {
-			if p := t.parts[i].part; p != nil && p.stream != nil {
+			if p := t.parts[i].part; p != nil && p.isOpen() {
 				ends[t.parts[i].stream] = p.stream.DurableEnd()
 			}
 		}

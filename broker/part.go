@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"github.com/weirmq/weir/broker/partition"
 	"github.com/weirmq/weir/host"
@@ -22,6 +23,10 @@ type part struct {
 	stream *stream.Stream // set by open
 	broken string         // set by open instead: why the partition cannot be served
 
+	opened host.Future[struct{}] // open has ended, with its error
+	phase  atomic.Uint32         // a partPhase; what open sets may be read once it is not partOpening
+	cancel func()                // ends an opening under way; guarded by mu, nil before it begins
+
 	// Of the range it serves, as metadata says.
 	epoch    int32
 	start    int64
@@ -34,6 +39,21 @@ type part struct {
 	waiters []*fetchWaiter // long polls to wake when the high watermark moves
 	dups    []*produceItem // duplicates that wait for their originals (rule 29)
 }
+
+// partPhase is how far the opening of a part has come.
+type partPhase = uint32
+
+const (
+	partOpening partPhase = iota
+	partOpen
+	partBroken // its bytes cannot be read
+	partFailed // or it was closed meanwhile
+)
+
+// isOpen reports whether the part can be asked.
+func (p *part) isOpen() bool { return p.phase.Load() == partOpen }
+
+func (p *part) isBroken() bool { return p.phase.Load() == partBroken }
 
 // setConfig installs the topic's settings.
 func (p *part) setConfig(c topicConfig) {
@@ -56,7 +76,12 @@ func (p *part) close(code Code) {
 	if p.closed == codeNone {
 		p.closed = code
 	}
-	p.log.Fail()
+	if p.cancel != nil {
+		p.cancel()
+	}
+	if p.log != nil {
+		p.log.Fail()
+	}
 	p.wakeLocked()
 	for _, d := range p.dups {
 		probe.Hit(probe.BrokerDuplicateLost)
@@ -65,11 +90,23 @@ func (p *part) close(code Code) {
 	p.dups = nil
 }
 
+// end closes the partition on this broker and returns when nothing of it is under way any more: an opening neither.
+func (p *part) end(sc *host.Scope, code Code) error {
+	p.close(code)
+	if _, err := p.opened.Wait(sc, 0); err != nil && sc.Err() != nil {
+		return sc.Err()
+	}
+	if p.isOpen() {
+		p.stream.Close()
+	}
+	return nil
+}
+
 // noteDeleted marks a deletion that overtakes an append.
 func (p *part) noteDeleted() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed == codeNone && p.log.HighWatermark() < p.log.LogEnd() {
+	if p.closed == codeNone && p.log != nil && p.log.HighWatermark() < p.log.LogEnd() {
 		probe.Hit(probe.BrokerDeleteInFlight)
 	}
 }

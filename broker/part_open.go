@@ -16,17 +16,50 @@ import (
 // checkpoint and replay), writes it as the range's first record, and is ready to append. A partition whose
 // bytes cannot be read stays offline; the others go on (rule 38).
 func (p *part) open(sc *host.Scope) error {
+	sc, cancel := sc.Child(0)
+	defer cancel()
+	if !p.begin(cancel) {
+		return p.settle(partFailed, nil)
+	}
 	err := p.openRange(sc)
 	if unreadable(err) {
 		probe.Hit(probe.BrokerPartBroken)
 		p.broken = err.Error()
 		p.b.h.Log().Error("a partition is offline", "topic", p.name, "partition", p.index, "why", p.broken)
-		return nil
+		return p.settle(partBroken, nil)
 	}
 	if err != nil {
-		return fmt.Errorf("open partition %d of topic %s: %w", p.index, p.name, err)
+		return p.settle(partFailed, fmt.Errorf("open partition %d of topic %s: %w", p.index, p.name, err))
 	}
-	return nil
+	return p.settle(partOpen, nil)
+}
+
+// begin lets close end the opening; it reports false if the part was closed before.
+func (p *part) begin(cancel func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cancel = cancel
+	return p.closed == codeNone
+}
+
+// settle ends the opening.
+func (p *part) settle(phase partPhase, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cancel = nil
+	if p.closed != codeNone && p.log != nil {
+		p.log.Fail()
+	}
+	p.phase.Store(phase)
+	p.opened.Complete(struct{}{}, err)
+	return err
+}
+
+// serve installs what the range is served with, and the stream last: readers look at the phase.
+func (p *part) serve(log *partition.Log, s *stream.Stream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.log, p.stream = log, s
 }
 
 // unreadable reports whether an opening failed because of the stream's own bytes, or because the stream is
@@ -37,7 +70,7 @@ func unreadable(err error) bool {
 }
 
 func (p *part) openRange(sc *host.Scope) error {
-	snapshot, err := p.b.engine.StateAt(sc, p.id, stream.Epoch(p.epoch), p.start)
+	snapshot, err := p.b.stateFor(sc, p.id, p.epoch, p.start)
 	if err != nil {
 		return err
 	}
@@ -51,13 +84,18 @@ func (p *part) openRange(sc *host.Scope) error {
 		}
 		snapshot = state.Snapshot()
 	}
-	if p.log, err = partition.Open(p.epoch, p.start, p.logStart, state); err != nil {
+	log, err := partition.Open(p.epoch, p.start, p.logStart, state)
+	if err != nil {
 		return err
 	}
-	p.stream, err = p.b.engine.Open(sc, stream.OpenRange{
+	opened, err := p.b.engine.Open(sc, stream.OpenRange{
 		ID: p.id, Epoch: stream.Epoch(p.epoch), Start: p.start, LogStart: p.logStart, State: snapshot,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	p.serve(log, opened)
+	return nil
 }
 
 // emptyState encodes the state of a stream without records.

@@ -70,6 +70,30 @@ func (x *topicIndex) change(next, gone []*topic) {
 	x.leaving, x.sorted = leaving, nil
 }
 
+// served is how many more parts are served with a change than without.
+func (x *topicIndex) served(next, gone []*topic) (more int64) {
+	for _, t := range next {
+		more += int64(len(t.served(nil)))
+		if was := x.byID[t.id]; was != nil {
+			more -= int64(len(was.served(nil)))
+		}
+	}
+	for _, t := range gone {
+		more -= int64(len(t.served(nil)))
+	}
+	return more
+}
+
+// served appends the parts of t to list.
+func (t *topic) served(list []*part) []*part {
+	for i := range t.parts {
+		if p := t.parts[i].part; p != nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 // list returns all topics by name.
 func (x *topicIndex) list() []*topic {
 	if x.sorted == nil {
@@ -144,8 +168,10 @@ func (t *topic) partition(n int32) (*part, Code) {
 	switch {
 	case t.internal:
 		return nil, codeInvalidTopic // not read or written over the wire
-	case ref.part != nil:
+	case ref.part != nil && ref.part.isOpen():
 		return ref.part, codeNone
+	case ref.part != nil && !ref.part.isBroken():
+		return nil, codeNotLeaderOrFollower // not yet
 	case ref.offline != "":
 		return nil, codeKafkaStorageError
 	case ref.leader < 0:

@@ -110,6 +110,18 @@ func (s *Store) Groups() []string {
 	return ids
 }
 
+// Topics lists the topics that anything is committed for, sorted.
+func (s *Store) Topics() []string {
+	var names []string
+	for _, g := range s.groups {
+		for part := range g.offsets {
+			names = append(names, part.Topic)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Offset is what was last committed for a partition; ok is false if nothing was.
 func (s *Store) Offset(group string, p Part) (o Offset, ok bool) {
 	if g := s.groups[group]; g != nil {
