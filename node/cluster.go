@@ -45,6 +45,11 @@ func (n *Node) startCluster(sc *host.Scope) error {
 	if err := n.settle(); err != nil {
 		return err
 	}
+	if n.controller != nil {
+		if err := n.lead(sc); err != nil {
+			return err
+		}
+	}
 	if !n.has(rpc.RoleBroker) {
 		return n.serve(sc)
 	}

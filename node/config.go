@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/broker"
+	"github.com/weirmq/weir/controller/drive"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/rpc"
 	"github.com/weirmq/weir/stream"
@@ -52,6 +53,7 @@ type Config struct {
 	Rack     string        // where it is, for placement; "" = nowhere
 	Lease    time.Duration // of brokers, the same on every node; 0 = 3 s
 	Tick     time.Duration // of the controllers' Raft, the same on every node; 0 = 100 ms
+	Drive    drive.Config  // what the controller that leads does by itself
 }
 
 // Both is what a node does that nothing else is said of.

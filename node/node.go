@@ -104,11 +104,9 @@ func (n *Node) start(sc *host.Scope) error {
 
 // newBroker makes the broker and what it stands on. cluster is nil if it is alone.
 func (n *Node) newBroker(sc *host.Scope, meta metadata.Service, cluster broker.Cluster) (*patientStore, error) {
-	store, err := n.openStore(sc)
-	if err != nil {
+	if err := n.openStore(sc); err != nil {
 		return nil, err
 	}
-	n.store = store
 	slabs, err := wal.NewSlabPool(n.h, n.cfg.slabs(), n.cfg.SlabBytes)
 	if err != nil {
 		return nil, fmt.Errorf("take memory for slabs: %w", err)
@@ -186,19 +184,23 @@ func (n *Node) startController(sc *host.Scope) error {
 	return storeIdentity(n.node, n.identity)
 }
 
-// openStore returns the configured object store with retries and a meter, the embedded one by default.
-func (n *Node) openStore(sc *host.Scope) (*objectstore.Metered, error) {
+// openStore opens the configured object store with a meter, the embedded one by default, unless it is open.
+func (n *Node) openStore(sc *host.Scope) error {
+	if n.store != nil {
+		return nil
+	}
 	inner := n.cfg.Store
 	if inner == nil {
 		vol, err := n.h.Disk().Volume(sc, volumeStore)
 		if err != nil {
-			return nil, fmt.Errorf("open the embedded object store: %w", err)
+			return fmt.Errorf("open the embedded object store: %w", err)
 		}
 		if inner, err = filestore.New(n.h, vol, "objects", n.cfg.StoreLabel); err != nil {
-			return nil, fmt.Errorf("open the embedded object store: %w", err)
+			return fmt.Errorf("open the embedded object store: %w", err)
 		}
 	}
-	return objectstore.WithMeter(n.h, inner), nil
+	n.store = objectstore.WithMeter(n.h, inner)
+	return nil
 }
 
 // Stop drains the node: requests in work are answered, everything is uploaded, the logs get their clean
@@ -244,7 +246,7 @@ func (n *Node) ID() int32 { return n.identity.Node }
 // Broker returns the node's broker, for its numbers; nil without that role.
 func (n *Node) Broker() *broker.Broker { return n.broker }
 
-// Store returns the node's object store, for its numbers; nil without a broker.
+// Store returns the node's object store, for its numbers.
 func (n *Node) Store() *objectstore.Metered { return n.store }
 
 // RecoveredLine says in a few words what the start found in the WAL.
