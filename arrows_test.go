@@ -70,10 +70,13 @@ var arrows = map[string]arrow{
 	// stream knows nothing of Kafka and nothing of metadata: it asks its Catalog.
 	"stream": {level: 30, may: []string{"host", "objectstore", "wal", "internal/invariant"}},
 
+	// collector deletes what metadata lets go of; a single process has it in its broker, a cluster with who leads.
+	"collector": {level: 31, may: []string{"host", "objectstore", "metadata", "metadata/metadatapb"}},
+
 	// broker and controller never import each other: they share metadata.
 	"broker": {level: 40, may: []string{
 		"host", "objectstore", "metadata", "metadata/metadatapb", "wal", "stream",
-		"broker/batch", "broker/partition", "broker/group", "internal/invariant", "rpc", "broker/peer",
+		"broker/batch", "broker/partition", "broker/group", "internal/invariant", "rpc", "broker/peer", "collector",
 	}},
 	"controller": {level: 40, may: []string{
 		"host", "objectstore", "metadata", "metadata/metadatapb", "wal", "internal/invariant",

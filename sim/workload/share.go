@@ -28,7 +28,9 @@ const (
 func Stream(seed uint64, name string, n int32) *rand.Rand { return stream(seed, name, n) }
 
 // Between draws a duration, of all orders of magnitude alike.
-func Between(rng *rand.Rand, least, most time.Duration) time.Duration { return between(rng, least, most) }
+func Between(rng *rand.Rand, least, most time.Duration) time.Duration {
+	return between(rng, least, most)
+}
 
 // Load draws the sizes of a node, clients and latencies, as for a run of one node.
 func Load(rng *rand.Rand) Settings {
