@@ -56,6 +56,7 @@ func (r *run) beyond() bool { return r.damaged }
 // alone starts a right scan.
 func (r *run) spare(volume, path string, off, n int64) bool {
 	if r.settings.Beyond != nil {
+		r.tails.ask(volume, path, off)
 		return r.ripe() && !r.calm && r.damages < damagesMax && r.leavesAWitness(volume)
 	}
 	if path == "" || strings.HasSuffix(path, ".fence") {
@@ -78,7 +79,7 @@ func (r *run) spare(volume, path string, off, n int64) bool {
 
 const slotBytes = 4096
 
-// wholeSlot tells whether a ring's first superblock slot can be believed.
+// wholeSlot tells whether the superblock slot that a file begins with can be believed.
 func wholeSlot(ring []byte) bool {
 	const sum = slotBytes - 4
 	return len(ring) >= slotBytes && string(ring[:8]) == "WEIRWALS" &&

@@ -36,6 +36,7 @@ func (r *run) boot() {
 		r.count(fault.TinySettings)
 	}
 	r.m.Boot(func(h host.Host, sc *host.Scope) {
+		r.lookAtTails()
 		err := r.serve(h, sc)
 		if err == nil || sc.Err() != nil { // it was stopped, or its machine died
 			return

@@ -78,6 +78,11 @@ func (r *run) onFault(s fault.Step) {
 		r.damaged = true
 		r.damages++
 		r.said = append(r.said, "damage: "+s.String())
+		if s.Kind == fault.MisdirectWrite {
+			r.tails.astray()
+		} else {
+			r.lookAtTails()
+		}
 	}
 	if ends(s.Kind) {
 		r.excuses++

@@ -40,6 +40,7 @@ type run struct {
 	crash       crashes
 	mishaps     mishaps
 	audits      audits
+	tails       ringTails
 }
 
 // Run runs one seed: what it draws, or what the options say instead.
@@ -96,8 +97,11 @@ func newRun(o Options, p *Plan, replay bool) *run {
 	}
 	cfg.OnFault = r.onFault
 	cfg.OnEvent, cfg.StopAt = o.OnEvent, o.StopAt
-	cfg.OnSynced = func(v *sim.Volume, path string, _ int64, b []byte) {
+	cfg.OnSynced = func(v *sim.Volume, path string, off int64, b []byte) {
 		r.durable.scanWrite(v.Name()+"/"+path, b, r.w.Now())
+		if s.Beyond != nil {
+			r.tails.synced(v, path, off, b)
+		}
 	}
 	cfg.OnPut = func(key string, b []byte) { r.puts++; r.uploaded(key, b) }
 	cfg.OnCall = r.onCall
@@ -127,6 +131,9 @@ func (r *run) whole() *Result {
 	}
 	if !r.damaged { // a write that goes astray is durable elsewhere
 		r.history.DurableAt = r.durable.list()
+	}
+	if err == nil {
+		r.leaveOutWhatIsLost()
 	}
 	res := r.result(err, r.least())
 	res.Crashes, res.Objects, res.Restarts, res.Ends = r.crash.list, r.puts, r.restarts, r.ends
