@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirmq/weir/internal/mutant"
+	"github.com/weirmq/weir/sim/cluster"
 	"github.com/weirmq/weir/sim/run"
 	"github.com/weirmq/weir/sim/workload"
 )
@@ -41,6 +42,7 @@ type simFlags struct {
 	log, trace  bool
 	child       bool
 	canary      bool
+	cluster     bool
 	first, last uint64
 	until       uint64
 }
@@ -65,6 +67,9 @@ the store's objects, and the faults still to come. --trace numbers the events; a
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			execute := run.Func(workload.Run)
+			if f.cluster {
+				execute = cluster.Run
+			}
 			if f.plan != "" {
 				plan, err := run.LoadPlan(f.plan)
 				if err != nil {
@@ -76,6 +81,7 @@ the store's objects, and the faults still to come. --trace numbers the events; a
 		},
 	}
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the seed")
+	cmd.Flags().BoolVar(&f.cluster, "cluster", false, "a world of several nodes: seeds of these are other runs")
 	cmd.Flags().StringVar(&f.plan, "plan", "", "run the plan in this file instead; its seed counts")
 	f.addTo(cmd)
 	return cmd

@@ -20,11 +20,12 @@ import (
 
 // sweepFlags are those of a sweep that package run does not know.
 type sweepFlags struct {
-	seeds  string
-	sites  bool
-	table  bool
-	canary bool
-	out    string
+	seeds   string
+	cluster bool
+	sites   bool
+	table   bool
+	canary  bool
+	out     string
 }
 
 func simSweepCommand() *cobra.Command {
@@ -52,6 +53,7 @@ history: if it passes, the sweep has failed.
 		},
 	}
 	cmd.Flags().StringVar(&f.seeds, "seeds", "1..20", "the seeds, as A..B")
+	cmd.Flags().BoolVar(&f.cluster, "cluster", false, "worlds of several nodes: seeds of these are other runs")
 	cmd.Flags().IntVar(&s.Jobs, "jobs", runtime.GOMAXPROCS(0), "processes at a time")
 	cmd.Flags().BoolVar(&s.Double, "double", true, "run each seed in two processes and compare their hashes")
 	cmd.Flags().DurationVar(&s.Timeout, "timeout", 120*time.Second, "wall time after which a process is killed")
@@ -95,6 +97,9 @@ func commandLine() string {
 func simSweep(cmd *cobra.Command, s run.Sweep, f sweepFlags) (passed bool, err error) {
 	if s.Program, err = selfProgram(); err != nil {
 		return false, err
+	}
+	if f.cluster {
+		s.Program.Args = append(s.Program.Args, "--cluster")
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()

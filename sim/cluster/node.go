@@ -105,6 +105,7 @@ func (n *node) end(back time.Duration, fn func(sc *host.Scope, up *real.Node) er
 	if h == nil || up == nil {
 		return
 	}
+	n.ended = true
 	h.Go(nil, "supervisor.stop", func(sc *host.Scope) {
 		limit, cancel := sc.Child(h.Now().Add(stopTakes))
 		err := fn(limit, up)
@@ -115,7 +116,7 @@ func (n *node) end(back time.Duration, fn func(sc *host.Scope, up *real.Node) er
 		if err != nil {
 			n.say(fmt.Errorf("stop: %w", err))
 		}
-		n.ended, n.planned, n.back = true, true, back
+		n.planned, n.back = true, back
 		n.m.KillWith(sim.KeepUnsynced) // the process exits; onKill starts it again
 	})
 }

@@ -100,10 +100,14 @@ func (r *Result) Cause() string {
 
 // Replay is the command that runs the seed again.
 func (r *Result) Replay() string {
-	if r.Parted {
-		return fmt.Sprintf("weir sim sweep --seeds %d..%d", r.Seed, r.Seed)
+	world := ""
+	if r.Settings != nil && r.Settings.Cluster != nil {
+		world = " --cluster"
 	}
-	return fmt.Sprintf("weir sim run --seed %d", r.Seed)
+	if r.Parted {
+		return fmt.Sprintf("weir sim sweep%s --seeds %d..%d", world, r.Seed, r.Seed)
+	}
+	return fmt.Sprintf("weir sim run%s --seed %d", world, r.Seed)
 }
 
 // fill takes over what a run came to.

@@ -9,14 +9,18 @@ import (
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/probe"
 	"github.com/weirmq/weir/sim"
+	"github.com/weirmq/weir/sim/cluster"
 	"github.com/weirmq/weir/sim/workload"
 )
 
-// Func runs one seed; workload.Run is the real one.
+// Func runs one seed; workload.Run is the real one, cluster.Run that of several nodes.
 type Func func(workload.Options) *workload.Result
 
 // Replay returns what runs a plan, whatever the seed of its options.
 func Replay(plan workload.Plan) Func {
+	if plan.Settings.Cluster != nil {
+		return func(o workload.Options) *workload.Result { return cluster.Replay(plan, o) }
+	}
 	return func(o workload.Options) *workload.Result { return workload.Replay(plan, o) }
 }
 

@@ -62,6 +62,9 @@ func (a *actor) loop(sc *host.Scope) {
 		a.wire.timeout, a.wire.slow = op.Patience, op.Slow
 		a.do(sc, op)
 		a.c.ops++
+		if pause := a.astrayPause(); pause > 0 && a.h.Sleep(sc, pause) != nil {
+			break
+		}
 	}
 	a.wire.drop()
 	if !a.far {

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -172,6 +173,14 @@ func groupOf(req kmsg.Request) string {
 }
 
 func hostPort(host string, port int32) string { return host + ":" + strconv.Itoa(int(port)) }
+
+// astrayPause is how long a client of a cluster waits before it asks again who leads what.
+func (a *actor) astrayPause() time.Duration {
+	if a.wire.guide == nil || !a.wire.guide.stale {
+		return 0
+	}
+	return 50 * time.Millisecond
+}
 
 // apart returns the batches in as many requests as are needed: those that lie side by side and have one leader, as
 // far as the client knows, go together.

@@ -23,6 +23,7 @@ type sending struct {
 	fresh bool  // nothing of its producer is known to be in the partition
 	// refused: its sequence was out of order, and all before it were acknowledged.
 	refused bool
+	astray  int // attempts that came to a node that does not lead: nothing was appended
 }
 
 // produce sends the operation's batches and, if its producer is idempotent, sends them again until they are answered
@@ -59,7 +60,7 @@ func (a *actor) produce(sc *host.Scope, op *Op) {
 		}
 		a.wire.timeout = min(max(requestTimeout, op.Patience), op.Patience<<min(attempt-1, 8))
 		err := a.sendBatches(sc, batches, op.Idempotent)
-		if a.settled(batches, op, attempt, err) || a.h.Sleep(sc, op.Pause.Sub(0)) != nil {
+		if a.settled(batches, op, attempt, err) || a.h.Sleep(sc, max(op.Pause.Sub(0), a.astrayPause())) != nil {
 			break
 		}
 	}
@@ -104,16 +105,33 @@ func (a *actor) odd(sc *host.Scope, op *Op, s *sending) {
 // settled tells whether a produce is over after an attempt: it is answered, or not to be sent again.
 func (a *actor) settled(batches []sending, op *Op, attempt int, err error) bool {
 	if errors.Is(err, errNotSent) && attempt == 1 { // no byte of it left the client
-		for i := range batches {
-			a.end(&batches[i], check.Failed)
-		}
+		a.unsent(batches)
 		return true
 	}
 	open := false
 	for i := range batches {
 		open = open || !batches[i].ended
 	}
-	return !open || attempt > op.Retries || a.c.over
+	return !open || attempt > op.Retries && !a.onlyAstray(batches, attempt) || a.c.over
+}
+
+// astrayMax is how often a client of a cluster looks for the leader of a partition that nobody seems to lead.
+const astrayMax = 40
+
+// onlyAstray tells whether a client of a cluster should go on: nobody was there to take the batches.
+func (a *actor) onlyAstray(batches []sending, attempt int) bool {
+	return attempt < astrayMax && !slices.ContainsFunc(batches, func(s sending) bool {
+		return !s.ended && s.astray < s.Attempts
+	})
+}
+
+// unsent records batches of which no byte left the client.
+func (a *actor) unsent(batches []sending) {
+	for i := range batches {
+		if !batches[i].ended {
+			a.end(&batches[i], check.Failed)
+		}
+	}
 }
 
 // lose records batches that were not answered. An idempotent producer starts over with a fresh id then: the
@@ -123,7 +141,11 @@ func (a *actor) lose(batches []sending, idempotent bool) {
 		if batches[i].ended {
 			continue
 		}
-		a.end(&batches[i], check.Unknown)
+		if s := &batches[i]; s.astray > 0 && s.astray == s.Attempts {
+			a.end(s, check.Failed)
+		} else {
+			a.end(s, check.Unknown)
+		}
 		if idempotent {
 			a.producerID = -1
 			clear(a.sequence)
@@ -272,7 +294,10 @@ func (a *actor) sendTogether(sc *host.Scope, batches []sending) (failed error) {
 		if err == nil {
 			err = a.receiveProduce(sc, req, some, true)
 		}
-		if err != nil && (failed == nil || !errors.Is(err, errNotSent)) {
+		switch {
+		case errors.Is(err, errNotSent) && some[0].Attempts == 1:
+			a.unsent(some)
+		case err != nil:
 			failed = err
 		}
 	}
@@ -331,7 +356,10 @@ func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition, 
 			a.sequence[s.Index] = max(a.sequence[s.Index], s.next)
 		}
 	case codeNotLeader, codeUnknownTopic, codeUnknownTopicID, codeLeaderNotAvail:
-		if s.Attempts == 1 && whole { // nothing was appended, now or before
+		switch {
+		case a.wire.guide != nil:
+			s.astray++
+		case s.Attempts == 1 && whole: // nothing was appended, now or before
 			a.end(s, check.Failed)
 		}
 	case codeTimedOut, codeStorage:

@@ -50,6 +50,9 @@ func (c *Crowd) repeats(from, _ string, message []byte) bool {
 	if from != coreClients && from != farClients || len(message) < 14 {
 		return false
 	}
+	if c.lead != nil && message[4]|message[5] == 0 {
+		return false // the first was refused for good, and the second arrives when the node leads
+	}
 	name := message[14:min(len(message), 14+int(binary.BigEndian.Uint16(message[12:])))]
 	id, digits := int32(0), strings.TrimPrefix(string(name), "sim-")
 	for i := range len(digits) {
