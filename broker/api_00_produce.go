@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/broker/batch"
+	"github.com/weirmq/weir/broker/partition"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/invariant"
 	"github.com/weirmq/weir/internal/mutant"
@@ -87,7 +88,7 @@ func beginProduce(b *Broker, sc *host.Scope, c *call) error {
 	for i := range req.Topics {
 		p.pending += len(req.Topics[i].Partitions)
 	}
-	p.shape(b, req, c.version)
+	p.shape(b, sc, req, c.version)
 	b.dawdle(sc, "broker.produce.delay")
 	for i := range p.topics {
 		for j := range p.topics[i].items {
@@ -110,7 +111,7 @@ func (p *produceCall) lessLocked() {
 }
 
 // shape lays out the answer and settles what can be judged without the partitions.
-func (p *produceCall) shape(b *Broker, req *kmsg.ProduceRequest, version int16) {
+func (p *produceCall) shape(b *Broker, sc *host.Scope, req *kmsg.ProduceRequest, version int16) {
 	byID := version >= produceTopicID
 	rules := batch.Rules{Zstd: version >= zstdFrom}
 	single := len(req.Topics) == 1 && len(req.Topics[0].Partitions) == 1
@@ -137,7 +138,7 @@ func (p *produceCall) shape(b *Broker, req *kmsg.ProduceRequest, version int16) 
 			case req.TransactionID != nil:
 				code = codeTransactionalIDAuthFailed
 			case code == codeNone:
-				it.part, code = topic.partition(it.partition)
+				it.part, code = b.awaitPart(sc, topic, it.partition, p.until)
 			}
 			if code == codeNone {
 				it.verify(rt.Partitions[j].Records, rules)
@@ -164,12 +165,14 @@ func (it *produceItem) verify(records []byte, rules batch.Rules) {
 func (it *produceItem) append(b *Broker, sc *host.Scope) {
 	size := int64(len(it.data))
 	err := it.part.stream.Append(sc, it.call.until, it)
-	it.data = nil // the request's buffer is reused
+	defer func() { it.data = nil }() // the request's buffer is reused
 	switch {
 	case err == nil:
 		b.counters.ProduceBatch.Add(1)
 		b.counters.ProduceBytes.Add(size)
 	case errors.Is(err, errNotAppended): // Place settled it, or a duplicate waits
+	case errors.Is(err, stream.ErrClosed):
+		it.part.turnAway(it, err)
 	case errors.Is(err, host.ErrTimeout):
 		probe.Hit(probe.BrokerAppendTimedOut)
 		it.settle(codeRequestTimedOut, "the write-ahead log had no room in time; nothing was appended")
@@ -197,27 +200,37 @@ func (it *produceItem) Place(dst []byte) (stream.Meta, error) {
 		return stream.Meta{}, errNotAppended
 	}
 	d, err := p.log.Check(it.data)
+	if err == nil && d.Duplicate {
+		p.duplicateLocked(it, d)
+		return stream.Meta{}, errNotAppended
+	}
+	if p.leaving && !mutant.On(mutant.SealNotFinal) {
+		p.parkLocked(it)
+		return stream.Meta{}, errNotAppended
+	}
 	if err != nil {
 		it.settle(partitionCode(err), err.Error())
 		return stream.Meta{}, errNotAppended
 	}
 	it.base, it.end, it.appendTime = d.Base, d.End, d.LogAppendTime
-	if d.Duplicate {
-		p.b.counters.Duplicates.Add(1)
-		if p.log.HighWatermark() >= it.end || mutant.On(mutant.DuplicateEarly) {
-			it.succeed(p.log.LogStart())
-		} else {
-			probe.Hit(probe.BrokerDuplicateWaits)
-			p.dups = append(p.dups, it)
-		}
-		return stream.Meta{}, errNotAppended
-	}
 	copy(dst, it.data)
 	placed := batch.Batch(dst)
 	if _, err = p.log.Append(placed); err != nil {
 		invariant.Fail(invariant.LogOrder, "append of a batch that was checked: %v", err)
 	}
 	return stream.Meta{Base: it.base, Count: uint32(placed.Count()), MaxTimestamp: placed.MaxTimestamp()}, nil
+}
+
+// duplicateLocked answers an append of what is in the log already, or has it wait for its original; p.mu is held.
+func (p *part) duplicateLocked(it *produceItem, d partition.Decision) {
+	it.base, it.end, it.appendTime = d.Base, d.End, d.LogAppendTime
+	p.b.counters.Duplicates.Add(1)
+	if p.log.HighWatermark() >= it.end || mutant.On(mutant.DuplicateEarly) {
+		it.succeed(p.log.LogStart())
+		return
+	}
+	probe.Hit(probe.BrokerDuplicateWaits)
+	p.dups = append(p.dups, it)
 }
 
 // Durable implements stream.Draft: the ack condition holds, or the outcome is unknown for good.

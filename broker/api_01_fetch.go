@@ -67,6 +67,7 @@ func handleFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	}
 	f := &fetchCall{b: b, c: c, req: req, version: c.version}
 	until := c.received.Add(min(time.Duration(req.MaxWaitMillis)*time.Millisecond, fetchWaitMax))
+	f.awaitParts(sc, until)
 	if err := f.gather(sc); err != nil {
 		return reply{}, err
 	}
@@ -85,6 +86,21 @@ func handleFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		r.release = f.release
 	}
 	return r, nil
+}
+
+// awaitParts waits for partitions that are about to open here, but not past until.
+func (f *fetchCall) awaitParts(sc *host.Scope, until host.Time) {
+	if f.b.cfg.Cluster == nil {
+		return
+	}
+	for i := range f.req.Topics {
+		rt := &f.req.Topics[i]
+		if t, code := f.b.find(rt.Topic, rt.TopicID, f.version >= fetchTopicID); code == codeNone {
+			for j := range rt.Partitions {
+				f.b.awaitPart(sc, t, rt.Partitions[j].Partition, until)
+			}
+		}
+	}
 }
 
 // enough reports whether the answer can leave as it is.
@@ -309,6 +325,10 @@ func (f *fetchCall) readFailed(sc *host.Scope, topic string, want *kmsg.FetchReq
 	out *fetchedPart, err error) error {
 	if sc.Err() != nil {
 		return sc.Err()
+	}
+	if errors.Is(err, stream.ErrNotNow) { // an empty answer: the client asks again
+		probe.Hit(probe.BrokerFetchNotNow)
+		return nil
 	}
 	f.failed = true
 	probe.Hit(probe.BrokerFetchFailed)

@@ -33,7 +33,7 @@ func handleListOffsets(b *Broker, sc *host.Scope, c *call) (reply, error) {
 			pc := code
 			var pt *part
 			if pc == codeNone {
-				if pt, pc = t.partition(want.Partition); pc == codeKafkaStorageError {
+				if pt, pc = b.awaitPart(sc, t, want.Partition, c.received.Add(arrivalWait)); pc == codeKafkaStorageError {
 					pc, pt = t.listRemains(want, &p), nil
 				}
 			}
@@ -129,6 +129,9 @@ func (p *part) marks(current int32, committed bool) (marks, Code) {
 	defer p.mu.Unlock()
 	if p.closed != codeNone {
 		return marks{}, p.closed
+	}
+	if p.leaving { // somebody else may have appended by now (rule 28)
+		return marks{}, codeNotLeaderOrFollower
 	}
 	if err := p.log.CheckLeaderEpoch(current); err != nil {
 		return marks{}, partitionCode(err)

@@ -11,7 +11,7 @@ import (
 // Behavior: the end offset of the asked leader epoch, from the epoch history of the log (KIP-101,
 // KIP-320); -1 and -1 when the epoch is newer than any or older than the log. Clients compare it with
 // their position to see whether the log was cut below them.
-func handleOffsetForLeaderEpoch(b *Broker, _ *host.Scope, c *call) (reply, error) {
+func handleOffsetForLeaderEpoch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.OffsetForLeaderEpochRequest)
 	resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	for i := range req.Topics {
@@ -26,7 +26,7 @@ func handleOffsetForLeaderEpoch(b *Broker, _ *host.Scope, c *call) (reply, error
 			pc := code
 			var pt *part
 			if pc == codeNone {
-				pt, pc = t.partition(want.Partition)
+				pt, pc = b.awaitPart(sc, t, want.Partition, c.received.Add(arrivalWait))
 			}
 			if pc == codeNone {
 				p.LeaderEpoch, p.EndOffset, pc = pt.epochEnd(want.CurrentLeaderEpoch, want.LeaderEpoch)

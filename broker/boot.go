@@ -69,6 +69,7 @@ func (b *Broker) boot(sc *host.Scope) error {
 		}
 	}
 	b.engine.Start(b.root)
+	b.moving.up.Store(true) // before any partition opens: others may open from what this WAL owes
 	// What holes left in the WAL may pin all of it, and the partitions that are opened next need room there.
 	b.work.Go("broker.quarantine", b.quarantineLoop)
 	b.reportOffline()
@@ -237,6 +238,9 @@ func (b *Broker) recoverStreams(sc *host.Scope, rec *wal.Recovery) error {
 		walID: b.walID, walGen: b.walGen}
 	cfg := b.cfg.Stream
 	cfg.NewShadow, cfg.Fatal = b.newShadow, b.fail
+	if b.cfg.Cluster != nil {
+		cfg.Owed = b.readOwed
+	}
 	cfg.Writer = b.writerID()
 	b.engine = stream.NewEngine(b.h, cfg, b.log, b.store, b.catalog)
 	b.cfg.Slabs.Pressure = func() { b.engine.Evict() }

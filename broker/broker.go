@@ -56,8 +56,10 @@ type Broker struct {
 	catalog  *catalog
 	producer producerIDs
 
+	moving     moving
 	quarantine quarantine
-	shape      uint64 // of metadata, that topics reflects; the follow task's
+	shape      uint64                 // of metadata, that topics reflects; the follow task's
+	deleting   map[metadata.UUID]bool // topics that a task deletes; the follow task's
 
 	root          *host.Scope // every task of the broker
 	cancel        func()
@@ -87,7 +89,8 @@ const connectionsMax = 50_000
 
 // New returns a broker that Start brings up.
 func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store) *Broker {
-	b := &Broker{h: h, cfg: cfg, meta: meta, store: store, apis: apis, conns: map[uint64]*conn{}}
+	b := &Broker{h: h, cfg: cfg, meta: meta, store: store, apis: apis, conns: map[uint64]*conn{},
+		deleting: map[metadata.UUID]bool{}}
 	b.mu.Init(h)
 	b.idle.Init(h, &b.mu)
 	b.follows.Init(h, &b.mu)
@@ -96,6 +99,7 @@ func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store
 	b.openings.Init(h, openingsMax)
 	b.topics.init()
 	b.producer.init(b)
+	b.moving.init(h)
 	b.quarantine.turn.Init(h, 1)
 	return b
 }
@@ -123,6 +127,9 @@ func (b *Broker) Start(sc *host.Scope) error {
 		return err
 	}
 	b.work.Go("broker.follow", b.follow)
+	if b.cfg.Cluster != nil {
+		b.work.Go("broker.moves", b.driveMoves)
+	}
 	b.work.Go("broker.accept", b.accept)
 	b.work.Go("broker.collect", b.collect)
 	return nil

@@ -25,6 +25,7 @@ func (b *Broker) beginOpening(parts []*part) {
 			}
 			defer b.openings.Release(1)
 			b.opened(sc, p, p.open(sc))
+			b.arrived()
 			return nil
 		})
 	}

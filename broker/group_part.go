@@ -107,7 +107,7 @@ func (g *groupPart) ended(phase partPhase, err error) error {
 
 func (g *groupPart) openRange(sc *host.Scope) error {
 	b := g.b
-	snapshot, err := b.engine.StateAt(sc, g.id, stream.Epoch(g.epoch), g.start)
+	snapshot, err := b.stateFor(sc, g.id, g.epoch, g.start)
 	if err != nil {
 		return err
 	}

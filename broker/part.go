@@ -38,6 +38,8 @@ type part struct {
 	closed  Code           // why it is not served any more; codeNone while it is
 	waiters []*fetchWaiter // long polls to wake when the high watermark moves
 	dups    []*produceItem // duplicates that wait for their originals (rule 29)
+	leaving bool           // its range is being sealed, or is: appends are parked
+	parked  []*produceItem // appends that wait for the next owner's name, see park.go
 }
 
 // partPhase is how far the opening of a part has come.
@@ -88,6 +90,7 @@ func (p *part) close(code Code) {
 		d.lose(errOriginalInFlight)
 	}
 	p.dups = nil
+	p.unparkLocked()
 }
 
 // end closes the partition on this broker and returns when nothing of it is under way any more: an opening neither.

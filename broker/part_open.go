@@ -70,7 +70,7 @@ func unreadable(err error) bool {
 }
 
 func (p *part) openRange(sc *host.Scope) error {
-	snapshot, err := p.b.engine.StateAt(sc, p.id, stream.Epoch(p.epoch), p.start)
+	snapshot, err := p.b.stateFor(sc, p.id, p.epoch, p.start)
 	if err != nil {
 		return err
 	}

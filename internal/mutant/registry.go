@@ -12,6 +12,8 @@ const (
 	EpochBeforeDurable     ID = "epoch-before-durable"
 	SealInFlight           ID = "seal-in-flight"
 	SealNotFinal           ID = "seal-not-final"
+	ProducersStay          ID = "producers-stay"
+	StateBeforeEnd         ID = "state-before-end"
 	OwedForwarded          ID = "owed-forwarded"
 	OpenBeforeReplay       ID = "open-before-replay"
 	RecoveryStopsEarly     ID = "recovery-stops-early"
@@ -106,6 +108,8 @@ func All() []Bug {
 		{UseBeforeSync, "wal", "rule 18", "what a scan read is used before it is synced"},
 		{SealInFlight, "stream", "rule 24", "a seal is answered with appends in flight"},
 		{SealNotFinal, "stream", "rule 24", "a sealed range takes appends"},
+		{ProducersStay, "broker", "rule 26", "a move does not hand the producers' state over, and an empty one is taken"},
+		{StateBeforeEnd, "broker", "rule 24", "a move hands over the state from before the appends in flight"},
 		{OwedForwarded, "stream", "rule 27", "who is asked for owed records looks elsewhere for them"},
 		{DuplicateEarly, "broker", "rule 29", "a duplicate is answered before its original is durable"},
 		{FailedAppendStaysOpen, "broker", "rule 30", "a failed append is answered as refused, and its partition goes on"},
