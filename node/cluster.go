@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/controller"
@@ -99,6 +98,9 @@ func (n *Node) startBroker(sc *host.Scope) error {
 	if err := n.follow(sc); err != nil {
 		return err
 	}
+	if err := n.refuseDouble(sc); err != nil {
+		return err
+	}
 	if err := n.broker.Start(sc); err != nil {
 		return err
 	}
@@ -140,28 +142,6 @@ func (n *Node) follow(sc *host.Scope) error {
 func (n *Node) fail(err error) {
 	n.h.Log().Error("node ends", "why", err)
 	n.failed.Complete(struct{}{}, err)
-}
-
-// Bounds of a stop.
-const (
-	stopAnswers = time.Second // for answers to other nodes that are on their way
-)
-
-// stopCluster ends a node of a cluster in order.
-func (n *Node) stopCluster(sc *host.Scope) error {
-	var errBroker, errClient, errController error
-	if n.broker != nil {
-		errBroker = n.broker.Stop(sc)
-		errClient = n.client.Close()
-	}
-	if n.controller != nil {
-		errController = n.controller.Close(sc) // ends what waits for its news
-	}
-	errServer := n.server.Stop(sc, n.h.Now().Add(stopAnswers))
-	errPool := n.pool.Close(sc)
-	errLock := n.lock.Close()
-	n.ended.Complete(struct{}{}, nil)
-	return errors.Join(errBroker, errClient, errController, errServer, errPool, errLock)
 }
 
 // Controller returns the node's controller, nil without that role.

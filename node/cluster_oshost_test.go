@@ -116,9 +116,20 @@ func TestThreeRealNodesFormAClusterAndServeATopic(t *testing.T) {
 			return owner.Owned
 		}, 10*time.Second, 5*time.Millisecond)
 		at := nodes[owner.Owner].n.Advertised()
-		resp := ask(t, at, produceRequest(testTopic, part, fmt.Sprint("to ", part))).(*kmsg.ProduceResponse)
-		require.Zero(t, resp.Topics[0].Partitions[0].ErrorCode)
+		require.Eventually(t, func() bool { // it may be on its way
+			resp := ask(t, at, produceRequest(testTopic, part, fmt.Sprint("to ", part))).(*kmsg.ProduceResponse)
+			return resp.Topics[0].Partitions[0].ErrorCode == 0
+		}, 10*time.Second, 5*time.Millisecond)
 	}
+	require.Eventually(t, func() bool {
+		voters := 0
+		for _, m := range nodes[1].n.Controller().Members() {
+			if m.Voter {
+				voters++
+			}
+		}
+		return voters == 3
+	}, 10*time.Second, 5*time.Millisecond)
 	for _, id := range []int32{2, 3} { // without either of them node 1 can commit nothing any more
 		require.NoError(t, nodes[id].n.Stop(nodes[id].h.Root()))
 	}

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 	"github.com/weirmq/weir/rpc"
 	"github.com/weirmq/weir/sim"
 )
+
+// logTo is where what the nodes log goes; nil = nowhere.
+var logTo io.Writer
 
 // crowd is a world with nodes n1, n2, … of one cluster and a machine for clients.
 type crowd struct {
@@ -38,7 +42,7 @@ func (p *peer) addr() string { return p.m.Name() + ":7" }
 // newCrowd makes n nodes that are down. The first forms the cluster.
 func newCrowd(t *testing.T, seed uint64, n int) *crowd {
 	t.Helper()
-	w := sim.New(sim.Config{Seed: seed, Net: sim.NetConfig{DialWait: time.Second}})
+	w := sim.New(sim.Config{Seed: seed, Net: sim.NetConfig{DialWait: time.Second}, Log: logTo})
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
 	c := &crowd{t: t, w: w, clients: w.Machine("clients")}
 	c.clients.Boot(func(h host.Host, sc *host.Scope) { _ = h.Sleep(sc, 24*time.Hour) })
@@ -85,8 +89,28 @@ func (c *crowd) boot(p *peer) {
 		}
 		if p.boots == life {
 			p.node, p.ended = nil, err
+			p.m.KillWith(sim.KeepUnsynced) // the process ends
 		}
 	})
+}
+
+// stop ends nodes in order, all at once, and their processes. It returns their errors.
+func (c *crowd) stop(list ...*peer) []error {
+	c.t.Helper()
+	errs := make([]error, len(list))
+	left := len(list)
+	for i, p := range list {
+		n := p.node
+		p.boots++
+		p.m.Host().Go(nil, "test.stop", func(sc *host.Scope) {
+			errs[i] = n.Stop(sc)
+			left--
+			p.node = nil
+			p.m.KillWith(sim.KeepUnsynced)
+		})
+	}
+	c.until(2*time.Minute, "the nodes stop", func() bool { return left == 0 })
+	return errs
 }
 
 // until runs the world until done, and fails the test if it takes longer than d.
@@ -95,6 +119,7 @@ func (c *crowd) until(d time.Duration, what string, done func() bool) {
 	limit := c.w.Now() + host.Time(d)
 	require.NoError(c.t, c.w.Run(func() bool { return done() || c.w.Now() > limit }))
 	if !done() {
+		c.t.Logf("tasks:\n%s", c.w.Tasks())
 		for _, p := range c.list {
 			c.t.Logf("%s: serves %v, ended %v", p.m.Name(), p.node != nil, p.ended)
 		}
@@ -110,6 +135,14 @@ func (c *crowd) form() {
 	}
 	c.until(time.Minute, "all nodes serve", c.serve)
 	c.until(time.Minute, "all controllers vote", c.voters)
+	c.pass(time.Second) // the membership that made the last one vote is a joint one, and left soon
+}
+
+// pass lets time go by.
+func (c *crowd) pass(d time.Duration) {
+	c.t.Helper()
+	until := c.w.Now() + host.Time(d)
+	require.NoError(c.t, c.w.Run(func() bool { return c.w.Now() >= until }))
 }
 
 func (c *crowd) serve() bool {

@@ -6,7 +6,44 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/node"
+	"github.com/weirmq/weir/rpc"
+	"github.com/weirmq/weir/sim"
 )
+
+// fill creates testTopic and produces one record to each partition at its owner.
+func (c *crowd) fill(parts int32) {
+	c.t.Helper()
+	at := c.list[0]
+	require.NoError(c.t, c.client(at, func(k *client) error { return k.createTopic(testTopic, parts) }))
+	for part := range parts {
+		c.produce(at, part, fmt.Sprint("to ", part))
+	}
+}
+
+// produce appends a record at the partition's owner, as metadata at p names it, as a client does: it asks again while
+// the partition is on its way.
+func (c *crowd) produce(p *peer, part int32, value string) {
+	c.t.Helper()
+	for limit := c.w.Now() + host.Time(time.Minute); ; {
+		o := c.owner(p, part)
+		if o != nil && o.node != nil {
+			err := c.client(o, func(k *client) error {
+				_, err := k.produce(part, value)
+				return err
+			})
+			if err == nil {
+				return
+			}
+			require.Less(c.t, c.w.Now(), limit, "produce to partition %d: %v", part, err)
+		}
+		require.Less(c.t, c.w.Now(), limit, "partition %d has no owner that serves", part)
+		c.pass(50 * time.Millisecond)
+	}
+}
 
 func TestThreeNodesFormAClusterAndServeATopic(t *testing.T) {
 	for seed := uint64(1); seed <= 3; seed++ {
@@ -16,13 +53,161 @@ func TestThreeNodesFormAClusterAndServeATopic(t *testing.T) {
 		for _, p := range c.list {
 			require.Equal(t, first, p.node.ClusterID())
 		}
-		require.NoError(t, c.client(c.list[0], func(k *client) error { return k.createTopic(testTopic, 6) }))
-		for part := range int32(6) {
-			c.until(10*time.Second, "every partition has an owner", func() bool { return c.owner(c.list[0], part) != nil })
-			require.NoError(t, c.client(c.owner(c.list[0], part), func(k *client) error {
-				_, err := k.produce(part, fmt.Sprint("to ", part))
-				return err
-			}))
+		c.fill(6)
+	}
+}
+
+func TestTheNodesOfAClusterKeepTheirLeases(t *testing.T) {
+	c := newCrowd(t, 1, 3)
+	c.form()
+	c.pass(15 * time.Second) // ten leases
+	for _, p := range c.list {
+		require.NotNil(t, p.node, "%s ended: %v", p.m.Name(), p.ended)
+		p.node.Metadata().Read(func(s *metadata.State) {
+			for _, b := range s.Brokers() {
+				require.True(t, b.Live)
+				require.Equal(t, fmt.Sprintf("n%d:7", b.ID), b.Address)
+			}
+		})
+	}
+}
+
+func TestANodeOfAClusterComesBack(t *testing.T) {
+	for i, name := range []string{"the founder", "a joiner"} {
+		t.Run(name, func(t *testing.T) {
+			c := newCrowd(t, uint64(i+1), 3)
+			c.form()
+			c.fill(3)
+			cluster := c.list[0].node.ClusterID()
+			p := c.list[i]
+			require.NoError(t, c.stop(p)[0])
+			c.boot(p)
+			c.until(time.Minute, "it is back", c.serve)
+			require.Equal(t, cluster, p.node.ClusterID())
+			for part := range int32(3) {
+				c.produce(p, part, "again")
+			}
+		})
+	}
+}
+
+func TestTwoOfThreeGoOnWhenOneDies(t *testing.T) {
+	for i := range 3 {
+		c := newCrowd(t, uint64(i+1), 3)
+		c.form()
+		dead := c.list[i]
+		c.kill(dead)
+		other := c.list[(i+1)%3]
+		require.NoError(t, c.client(other, func(k *client) error {
+			for k.createTopic(testTopic, 1) != nil {
+				k.close()
+				if err := k.h.Sleep(k.sc, 100*time.Millisecond); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		c.produce(other, 0, "without it")
+		c.boot(dead)
+		c.until(time.Minute, "it is back", c.serve)
+	}
+}
+
+func TestANodeIsRefusedByAnotherCluster(t *testing.T) {
+	c := newCrowd(t, 1, 1)
+	c.list[0].cfg.Join = nil
+	c.form()
+	other := c.peer("m1", 9)
+	other.cfg.Form = true
+	c.boot(other)
+	c.until(time.Minute, "the other cluster is there", func() bool { return other.node != nil })
+	c.stop(other)
+	other.cfg.Join = []string{c.list[0].addr()}
+	c.boot(other)
+	c.until(time.Minute, "it is refused", func() bool { return other.ended != nil })
+	require.ErrorIs(t, other.ended, node.ErrWrongCluster)
+}
+
+func TestAFounderThatLostItsDiskJoinsTheClusterThatItFounded(t *testing.T) {
+	c := newCrowd(t, 1, 3)
+	c.form()
+	cluster := c.list[0].node.ClusterID()
+	founder := c.list[0]
+	c.kill(founder)
+	for _, v := range []string{"node", "meta", "wal", "store"} {
+		founder.m.Wipe(v)
+	}
+	c.boot(founder)
+	c.until(time.Minute, "it is back", c.serve)
+	require.Equal(t, cluster, founder.node.ClusterID())
+}
+
+func TestAFounderThatDiesInItsFirstStartFoundsOneCluster(t *testing.T) {
+	for n := uint64(1); n <= 60; n += 3 {
+		for _, fate := range []sim.Fate{sim.KeepUnsynced, sim.LoseUnsynced} {
+			c := newCrowd(t, n, 3)
+			founder := c.list[0]
+			founder.m.CrashAt(n, sim.BeforeEffect, fate)
+			c.boot(founder)
+			c.boot(c.list[1])
+			c.boot(c.list[2])
+			c.until(time.Minute, "the founder dies", func() bool { return !founder.m.Alive() })
+			c.boot(founder)
+			c.until(time.Minute, "all serve", c.serve)
+			c.until(time.Minute, "all vote", c.voters)
+			for _, p := range c.list {
+				require.Equal(t, founder.node.ClusterID(), p.node.ClusterID())
+			}
 		}
 	}
+}
+
+func TestControllersAndBrokersMayBeDifferentNodes(t *testing.T) {
+	c := newCrowd(t, 1, 5)
+	for i, p := range c.list {
+		p.cfg.Roles = rpc.RoleController
+		if i >= 3 {
+			p.cfg.Roles = rpc.RoleBroker
+			p.cfg.Join = p.cfg.Join[:3]
+		}
+	}
+	c.form()
+	broker := c.list[3]
+	require.Nil(t, c.list[0].node.Broker())
+	require.Nil(t, broker.node.Controller())
+	require.NoError(t, c.client(broker, func(k *client) error { return k.createTopic(testTopic, 4) }))
+	for part := range int32(4) {
+		c.produce(broker, part, "value")
+	}
+	require.NoError(t, c.stop(broker)[0])
+	c.boot(broker)
+	c.until(time.Minute, "it is back", func() bool { return broker.node != nil })
+	c.produce(broker, 0, "again")
+}
+
+func TestTwoNodesMayNotHaveOneID(t *testing.T) {
+	for name, roles := range map[string]rpc.Roles{"brokers": rpc.RoleBroker, "controllers": rpc.RoleController} {
+		t.Run(name, func(t *testing.T) {
+			c := newCrowd(t, 1, 3)
+			c.form()
+			double := c.peer("n9", 2)
+			double.cfg.Roles, double.cfg.Join = roles, c.list[0].cfg.Join
+			c.boot(double)
+			c.until(time.Minute, "it is refused", func() bool { return double.ended != nil })
+			require.ErrorIs(t, double.ended, node.ErrNodeTaken)
+			require.ErrorContains(t, double.ended, "n2:7")
+			require.True(t, c.serve())
+		})
+	}
+}
+
+func TestAStopWithoutAQuorumEnds(t *testing.T) {
+	c := newCrowd(t, 1, 3)
+	c.form()
+	c.fill(6)
+	c.kill(c.list[0])
+	c.kill(c.list[2])
+	began := c.w.Now()
+	require.Error(t, c.stop(c.list[1])[0])
+	require.Less(t, c.w.Now().Sub(began), 90*time.Second)
 }

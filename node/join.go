@@ -29,6 +29,9 @@ const (
 	askWait  = time.Second     // for one answer
 	askPause = 100 * time.Millisecond
 	askTells = 5 * time.Second // between two lines that say what a start waits for
+
+	leaseDefault = 3 * time.Second
+	doubleWait   = 2 * time.Second // longer than a lease takes to be fenced
 )
 
 // foundsFile on the node's volume says that this node founds the cluster that it names, until it has an identity. A
@@ -64,6 +67,7 @@ func (n *Node) placeWith(sc *host.Scope, pool *rpc.Pool) error {
 		return err
 	}
 	if found {
+		probe.Hit(probe.NodeFoundsAgain)
 		n.cluster, n.founds = founds.Cluster, true
 		return nil
 	}
@@ -133,6 +137,7 @@ func (n *Node) compare(sc *host.Scope, pool *rpc.Pool, others []string) error {
 		g.Go("node.compare", func(sc *host.Scope) error {
 			s, err := status(sc, pool, addr)
 			if err == nil && s.Cluster != [16]byte{} && metadata.UUID(s.Cluster) != n.cluster {
+				probe.Hit(probe.NodeWrongCluster)
 				return fmt.Errorf("%w: it belongs to %s, and %s to %s",
 					ErrWrongCluster, n.cluster, addr, metadata.UUID(s.Cluster))
 			}
@@ -149,6 +154,7 @@ func (n *Node) refuseTaken(sc *host.Scope, pool *rpc.Pool, s *api.StatusAnswer) 
 			continue
 		}
 		if other, err := status(sc, pool, m.Addr); err == nil && other.Self.ID == m.ID {
+			probe.Hit(probe.NodeTaken)
 			return fmt.Errorf("%w: node %d is at %s", ErrNodeTaken, n.id(), m.Addr)
 		}
 	}
@@ -213,4 +219,30 @@ func (n *Node) settle() error {
 		return fmt.Errorf("remove %s, which has done its service: %w", foundsFile, err)
 	}
 	return nil
+}
+
+// refuseDouble refuses to go on while a broker lives that has this node's id and another disk: it may be another node
+// that is alive, or this one before it lost its data, whose lease runs out.
+func (n *Node) refuseDouble(sc *host.Scope) error {
+	length := n.cfg.Lease
+	if length == 0 {
+		length = leaseDefault
+	}
+	until := n.h.Now().Add(3*length + doubleWait)
+	for {
+		var b metadata.Broker
+		var known bool
+		n.client.Read(func(s *metadata.State) { b, known = s.Broker(n.id()) })
+		switch {
+		case !known || !b.Live || b.Disk == n.identity.Disk:
+			return nil
+		case n.h.Now() >= until:
+			probe.Hit(probe.NodeTaken)
+			return fmt.Errorf("%w: broker %d is alive at %s, with the data directory %s; this one is %s",
+				ErrNodeTaken, b.ID, b.Address, b.Disk, n.identity.Disk)
+		}
+		if err := n.h.Sleep(sc, askPause); err != nil {
+			return err
+		}
+	}
 }

@@ -1,0 +1,137 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirmq/weir/controller/api"
+	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/internal/probe"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/rpc"
+)
+
+// Bounds of a stop.
+const (
+	stopHandOver = 3 * time.Second  // for another controller to take over the leadership
+	stopStay     = 10 * time.Second // for brokers that leave too and need this controller for a quorum
+	stopClose    = 5 * time.Second  // for what the controller was asked and cannot commit any more
+	stopAnswers  = time.Second      // for answers to other nodes that are on their way
+	stopLook     = 100 * time.Millisecond
+)
+
+// stopCluster ends a node of a cluster in order. The controller outlives the broker, which needs one to leave, and as
+// long as brokers that leave at the same time need it. Every step has a bound: without a quorum what is in the WAL
+// stays there, and the stop says so.
+func (n *Node) stopCluster(sc *host.Scope) error {
+	n.handOver(sc)
+	var errBroker, errClient, errController error
+	if n.broker != nil {
+		errBroker = n.broker.Stop(sc)
+		errClient = n.client.Close()
+	}
+	if n.controller != nil {
+		n.stay(sc)
+		n.handOver(sc)
+		errController = n.closeController(sc)
+	}
+	errServer := n.server.Stop(sc, n.h.Now().Add(stopAnswers))
+	errPool := n.pool.Close(sc)
+	errLock := n.lock.Close()
+	n.ended.Complete(struct{}{}, nil)
+	err := errors.Join(errBroker, errClient, errController, errServer, errPool, errLock)
+	if err != nil {
+		probe.Hit(probe.NodeStopFailed)
+	}
+	return err
+}
+
+// closeController ends the controller, and with it what others wait for here: their long polls.
+func (n *Node) closeController(sc *host.Scope) error {
+	sc, cancel := sc.Child(n.h.Now().Add(stopClose))
+	defer cancel()
+	if err := n.controller.Close(sc); err != nil {
+		return fmt.Errorf("close the controller: %w", err)
+	}
+	return nil
+}
+
+// handOver has another controller lead if this one does, so that the cluster need not find out that it is gone.
+func (n *Node) handOver(sc *host.Scope) {
+	if n.controller == nil {
+		return
+	}
+	sc, cancel := sc.Child(n.h.Now().Add(stopHandOver))
+	defer cancel()
+	for _, m := range n.answering(sc) {
+		if leads, _ := n.controller.Leads(); !leads || sc.Err() != nil {
+			return
+		}
+		if err := n.controller.Transfer(sc, m.ID); err == nil {
+			probe.Hit(probe.NodeHandedOver)
+			return
+		}
+	}
+}
+
+// answering returns the other controllers that vote and answer.
+func (n *Node) answering(sc *host.Scope) []api.Member {
+	members := n.controller.Members()
+	there := make([]bool, len(members))
+	g := host.NewGroup(n.h, sc)
+	for i, m := range members {
+		if m.Voter && m.ID != n.controller.Member() && m.Addr != "" {
+			g.Go("node.answering", func(sc *host.Scope) error {
+				s, err := status(sc, n.pool, m.Addr)
+				there[i] = err == nil && s.Self.ID == m.ID
+				return nil
+			})
+		}
+	}
+	_ = g.Wait() // its tasks return no error
+	var list []api.Member
+	for i, m := range members {
+		if there[i] {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// stay waits while other brokers leave that need this controller: without it the others are no quorum, and what leaves
+// has to be recorded.
+func (n *Node) stay(sc *host.Scope) {
+	sc, cancel := sc.Child(n.h.Now().Add(stopStay))
+	defer cancel()
+	for sc.Err() == nil && n.needed(sc) {
+		probe.Hit(probe.NodeStayed)
+		if n.h.Sleep(sc, stopLook) != nil {
+			return
+		}
+	}
+}
+
+// needed reports whether the end of this controller would end a quorum that a broker leaves by.
+func (n *Node) needed(sc *host.Scope) bool {
+	leaving := false
+	n.controller.Read(func(s *metadata.State) {
+		for _, b := range s.Brokers() {
+			leaving = leaving || b.Live && b.Draining && b.ID != n.id()
+		}
+	})
+	if !leaving {
+		return false
+	}
+	voters := 0
+	for _, m := range n.controller.Members() {
+		if m.Voter {
+			voters++
+		}
+	}
+	others := len(n.answering(sc))
+	return others < voters/2+1 && others+1 >= voters/2+1
+}
+
+// Roles is what the node does in its cluster.
+func (n *Node) Roles() rpc.Roles { return n.cfg.roles() }
