@@ -9,11 +9,12 @@ import (
 
 // Metadata (key 3), v0–13.
 //
-// Behavior: the brokers, the cluster id, and the topics asked for. null means all topics (v1+), an empty
+// Behavior: the live brokers, the cluster id, and the topics asked for. null means all topics (v1+), an empty
 // list none; in v0 an empty list means all. An unknown topic is created when the broker's setting and the
 // request (v4+) allow it; an invalid name is INVALID_TOPIC_EXCEPTION and never a new topic. One that
 // cannot be created yet, as while a topic of its name is being deleted, is LEADER_NOT_AVAILABLE at once. Each
-// partition has one replica: the object store holds the data.
+// partition has one replica: the object store holds the data. A partition whose leader is not live is
+// LEADER_NOT_AVAILABLE, and its replica offline. The controller is the live broker of the lowest id: all answer alike.
 //
 // Version notes: v1 controller id, internal flag; v2 cluster id; v5 offline replicas; v7 leader epoch;
 // v8–10 authorized operations (not computed); v10 topic ids; v13 top-level error code.
@@ -21,15 +22,18 @@ func handleMetadata(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.MetadataRequest)
 	resp := req.ResponseKind().(*kmsg.MetadataResponse)
 	resp.ClusterID = kmsg.StringPtr(b.cluster.Base64())
-	resp.ControllerID = b.cfg.NodeID
-	broker := kmsg.NewMetadataResponseBroker()
-	broker.NodeID, broker.Host, broker.Port = b.cfg.NodeID, b.advertised.Host, b.advertised.Port
-	resp.Brokers = append(resp.Brokers, broker)
+	live := b.neighbours()
+	resp.ControllerID = spokesman(live)
+	for _, n := range live {
+		broker := kmsg.NewMetadataResponseBroker()
+		broker.NodeID, broker.Host, broker.Port, broker.Rack = n.id, n.host, n.port, n.rack
+		resp.Brokers = append(resp.Brokers, broker)
+	}
 
 	if req.Topics == nil || c.version == 0 && len(req.Topics) == 0 {
 		for _, t := range b.allTopics() {
 			if !t.deleting { // nobody asked for it, and it is as good as gone
-				resp.Topics = append(resp.Topics, describeTopic(b, t))
+				resp.Topics = append(resp.Topics, describeTopic(live, t))
 			}
 		}
 		return encode(c, resp), nil
@@ -38,14 +42,14 @@ func handleMetadata(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	sc, cancel := b.within(sc, 0)
 	defer cancel()
 	for i := range req.Topics {
-		resp.Topics = append(resp.Topics, b.metadataTopic(sc, &req.Topics[i], create))
+		resp.Topics = append(resp.Topics, b.metadataTopic(sc, live, &req.Topics[i], create))
 	}
 	return encode(c, resp), nil
 }
 
 // metadataTopic answers for one requested topic, creating it if allowed.
 func (b *Broker) metadataTopic(
-	sc *host.Scope, want *kmsg.MetadataRequestTopic, create bool,
+	sc *host.Scope, live []neighbour, want *kmsg.MetadataRequestTopic, create bool,
 ) kmsg.MetadataResponseTopic {
 	byID := want.Topic == nil
 	var name string
@@ -55,11 +59,11 @@ func (b *Broker) metadataTopic(
 	t, code := b.find(name, want.TopicID, byID)
 	if code == codeUnknownTopicOrPartition && create {
 		if t, code = b.autoCreate(sc, name); code == codeNone {
-			return describeTopic(b, t)
+			return describeTopic(live, t)
 		}
 	}
 	if t != nil {
-		return describeTopic(b, t)
+		return describeTopic(live, t)
 	}
 	if code == codeUnknownTopicOrPartition {
 		if _, soon := b.onItsWay(name); soon {
@@ -76,7 +80,7 @@ func (b *Broker) metadataTopic(
 	return resp
 }
 
-func describeTopic(b *Broker, t *topic) kmsg.MetadataResponseTopic {
+func describeTopic(live []neighbour, t *topic) kmsg.MetadataResponseTopic {
 	resp := kmsg.NewMetadataResponseTopic()
 	resp.Topic, resp.TopicID, resp.IsInternal = kmsg.StringPtr(t.name), t.id, t.internal
 	if t.deleting {
@@ -89,11 +93,11 @@ func describeTopic(b *Broker, t *topic) kmsg.MetadataResponseTopic {
 		p := kmsg.NewMetadataResponseTopicPartition()
 		p.Partition, p.Leader, p.LeaderEpoch = int32(i), ref.leader, ref.leaderEpoch
 		replica := ref.leader
-		if t.remains(int32(i)) != nil {
-			p.Leader, replica = b.cfg.NodeID, b.cfg.NodeID // to be read from
-		} else if replica < 0 || ref.offline != "" {
+		if _, there := neighbourOf(live, ref.leader); t.remains(int32(i)) != nil {
+			p.Leader, replica = spokesman(live), spokesman(live) // to be read from
+		} else if !there || ref.offline != "" {
 			p.Leader, p.ErrorCode = -1, int16(codeLeaderNotAvailable)
-			replica = b.cfg.NodeID
+			replica = ref.home
 			p.OfflineReplicas = []int32{replica}
 		}
 		p.Replicas, p.ISR = []int32{replica}, []int32{replica}

@@ -13,8 +13,9 @@ const (
 
 // FindCoordinator (key 10), v0–6.
 //
-// Behavior: this broker coordinates every group; the offsets topic is created with the first question.
-// Transaction and share coordinators are refused with INVALID_REQUEST.
+// Behavior: a group's coordinator is the owner of the partition of the offsets topic that the group belongs to; that
+// topic is created with the first question. A coordinator that is not live for the moment is
+// COORDINATOR_NOT_AVAILABLE. Transaction and share coordinators are refused with INVALID_REQUEST.
 //
 // Version notes: v1 key type; v4 many keys at once (KIP-699).
 func handleFindCoordinator(b *Broker, sc *host.Scope, c *call) (reply, error) {
@@ -26,27 +27,42 @@ func handleFindCoordinator(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	} else {
 		code = b.ensureOffsetsTopic(sc)
 	}
-	node, host, port := b.cfg.NodeID, b.advertised.Host, b.advertised.Port
-	if code != codeNone {
-		node, host, port = -1, "", -1
-		if code != codeInvalidRequest {
-			code = codeCoordinatorNotAvailable
-		}
-	}
+	live := b.neighbours()
 	if c.version < 4 {
-		resp.ErrorCode, resp.NodeID, resp.Host, resp.Port = int16(code), node, host, port
+		n, code := b.coordinatorFor(live, req.CoordinatorKey, code)
+		resp.ErrorCode, resp.NodeID, resp.Host, resp.Port = int16(code), n.id, n.host, n.port
 		if text != "" {
 			resp.ErrorMessage = kmsg.StringPtr(text)
 		}
 		return encode(c, resp), nil
 	}
 	for _, key := range req.CoordinatorKeys {
+		n, code := b.coordinatorFor(live, key, code)
 		r := kmsg.NewFindCoordinatorResponseCoordinator()
-		r.Key, r.ErrorCode, r.NodeID, r.Host, r.Port = key, int16(code), node, host, port
+		r.Key, r.ErrorCode, r.NodeID, r.Host, r.Port = key, int16(code), n.id, n.host, n.port
 		if text != "" {
 			r.ErrorMessage = kmsg.StringPtr(text)
 		}
 		resp.Coordinators = append(resp.Coordinators, r)
 	}
 	return encode(c, resp), nil
+}
+
+// coordinatorFor finds a group's coordinator among the live brokers, unless the request has failed with code.
+func (b *Broker) coordinatorFor(live []neighbour, group string, code Code) (neighbour, Code) {
+	nobody := neighbour{id: -1, port: -1}
+	if code == codeInvalidRequest {
+		return nobody, code
+	}
+	if code != codeNone {
+		return nobody, codeCoordinatorNotAvailable
+	}
+	id := b.cfg.NodeID
+	if b.cfg.Cluster != nil {
+		id = b.coordinatorBroker(group)
+	}
+	if n, there := neighbourOf(live, id); there {
+		return n, codeNone
+	}
+	return nobody, codeCoordinatorNotAvailable
 }

@@ -54,9 +54,7 @@ func (b *Broker) growTopic(sc *host.Scope, want *kmsg.CreatePartitionsRequestTop
 		return codeNone, ""
 	}
 	cmd := &metadatapb.CreatePartitions{Id: t.id[:], Nonce: b.newID(), Total: want.Count}
-	for n := int32(len(t.parts)); n < want.Count; n++ {
-		cmd.Owners = append(cmd.Owners, b.cfg.NodeID)
-	}
+	cmd.Owners, cmd.Place = b.owners(want.Count - int32(len(t.parts)))
 	res, err := b.meta.Propose(sc, metadata.NewCommand(cmd))
 	if err != nil {
 		return codeRequestTimedOut, "the controller did not answer; the partitions may or may not be created"

@@ -157,6 +157,7 @@ func (r *cluster) member(h host.Host, sc *host.Scope, m *member) (*broker.Broker
 		Rack:    fmt.Sprint("rack", m.id), Address: m.cluster(), Cluster: link{h, m},
 	}
 	b := broker.New(h, cfg, m.client, r.w.Store(h))
+	b.Register(server)
 	if err := server.Start(sc); err != nil {
 		return nil, err
 	}

@@ -117,6 +117,7 @@ type seenTopic struct {
 	parts []metadata.Partition
 	why   []string  // by partition: why it cannot be served, or ""
 	left  []remains // by partition: what can be read nevertheless
+	homes []int32   // by partition: the broker whose WAL its last range is on
 }
 
 // look returns what metadata shows of the topics that have changed since an index, and the ids of those that changed
@@ -145,10 +146,14 @@ func seeTopics(s *metadata.State) []seenTopic {
 
 func seeTopic(s *metadata.State, t metadata.Topic) seenTopic {
 	n := len(t.Streams)
-	seen := seenTopic{Topic: t, parts: make([]metadata.Partition, n), why: make([]string, n), left: make([]remains, n)}
+	seen := seenTopic{Topic: t, parts: make([]metadata.Partition, n), why: make([]string, n), left: make([]remains, n),
+		homes: make([]int32, n)}
 	for p, id := range t.Streams {
 		v, _ := s.Partition(t.ID, int32(p))
 		seen.parts[p] = v
+		if w, ok := s.WAL(v.WAL); ok {
+			seen.homes[p] = w.Broker
+		}
 		if v.Holed {
 			if st, ok := s.Stream(id); ok {
 				seen.why[p], seen.left[p] = holeText(st), belowHole(&st)
@@ -179,7 +184,7 @@ func (b *Broker) buildTopic(seen *seenTopic) (t *topic, openings, leavers []*par
 	for i := range seen.parts {
 		v := &seen.parts[i]
 		ref := &t.parts[i]
-		*ref = partRef{stream: v.Stream, leader: -1, leaderEpoch: v.LeaderEpoch,
+		*ref = partRef{stream: v.Stream, leader: -1, leaderEpoch: v.LeaderEpoch, home: seen.homes[i],
 			offline: seen.why[i], remains: seen.left[i]}
 		if v.Owned {
 			ref.leader = v.Owner
@@ -277,6 +282,10 @@ func (b *Broker) followDeleting(sc *host.Scope, list []*topic) error {
 		if !t.deleting {
 			continue
 		}
+		if b.cfg.Cluster != nil {
+			b.beginDeleting(t)
+			continue
+		}
 		for i := range t.parts {
 			if p := t.parts[i].part; p != nil {
 				p.noteDeleted()
@@ -336,6 +345,7 @@ func (b *Broker) forgetGone(sc *host.Scope, gone []*topic) error {
 // dropGone forgets the streams of topics that are not there any more.
 func (b *Broker) dropGone(gone []*topic) {
 	for _, t := range gone {
+		delete(b.deleting, t.id)
 		for i := range t.parts {
 			b.engine.Drop(stream.ID(t.parts[i].stream))
 		}

@@ -27,6 +27,15 @@ func (b *Broker) syncMetadata(sc *host.Scope) error {
 	})
 }
 
+// syncBriefly is syncMetadata for a request, which has no time for controllers that do not answer.
+func (b *Broker) syncBriefly(sc *host.Scope) error {
+	if b.cfg.Cluster == nil {
+		return sc.Err()
+	}
+	_, err := b.cfg.Cluster.Sync(sc)
+	return err
+}
+
 // patiently repeats do until it succeeds or sc ends. What a broker that is alone fails at it fails at for good: its
 // controller is of the same process.
 func (b *Broker) patiently(sc *host.Scope, doing string, do func() error) error {

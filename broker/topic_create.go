@@ -67,9 +67,7 @@ func (b *Broker) createTopic(sc *host.Scope, want *topicWish) (*topic, Code, str
 	for _, s := range want.set {
 		cmd.Configs = append(cmd.Configs, &metadatapb.Config{Key: s.Key, Value: s.Value})
 	}
-	for range want.partitions {
-		cmd.Owners = append(cmd.Owners, b.cfg.NodeID)
-	}
+	cmd.Owners, cmd.Place = b.owners(want.partitions)
 	res, err := b.proposeTopic(sc, cmd, want.patient)
 	if errors.Is(err, errStillDeleting) {
 		return nil, codeRequestTimedOut, err.Error()
@@ -78,6 +76,10 @@ func (b *Broker) createTopic(sc *host.Scope, want *topicWish) (*topic, Code, str
 		return nil, codeRequestTimedOut, "the controller did not answer; the topic may or may not be created"
 	}
 	if code := refusalCode(res.GetRefusal()); code != codeNone {
+		// Whoever hears that the topic exists must not be told afterwards that it does not.
+		if err := b.awaitApplied(sc, res.GetIndex()); err != nil {
+			return nil, codeRequestTimedOut, res.GetDetail()
+		}
 		return nil, code, res.GetDetail()
 	}
 	b.counters.TopicsCreated.Add(1)
@@ -88,6 +90,19 @@ func (b *Broker) createTopic(sc *host.Scope, want *topicWish) (*topic, Code, str
 		return t, codeNone, ""
 	}
 	return nil, codeUnknownTopicOrPartition, "the topic was deleted at once"
+}
+
+// owners names who is to lead n new partitions: alone this broker, else whoever the controllers choose (place).
+func (b *Broker) owners(n int32) (owners []int32, place bool) {
+	owners = make([]int32, n)
+	id := b.cfg.NodeID
+	if b.cfg.Cluster != nil {
+		id, place = -1, true
+	}
+	for i := range owners {
+		owners[i] = id
+	}
+	return owners, place
 }
 
 // errStillDeleting is wrapped by why a topic is not created.
@@ -107,8 +122,11 @@ func (b *Broker) proposeTopic(
 		known := false
 		b.meta.Read(func(s *metadata.State) { t, known = s.TopicInTheWay(cmd.GetName()) })
 		switch {
-		case !known:
-			continue // deleted between the refusal and the look
+		case !known: // deleted between the refusal and the look
+			if err := b.syncBriefly(sc); err != nil {
+				return nil, err
+			}
+			continue
 		case !t.Deleting:
 			return res, nil
 		}

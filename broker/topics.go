@@ -24,6 +24,7 @@ type partRef struct {
 	stream      uint64
 	leader      int32 // -1: nobody
 	leaderEpoch int32
+	home        int32   // the broker whose WAL its last range is on
 	offline     string  // why it is not served anywhere; "" if it is
 	remains     remains // what can be read although it is offline
 	broken      bool    // offline because it could not be opened; it is not tried again in this run
