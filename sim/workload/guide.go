@@ -48,8 +48,8 @@ func (g *guide) turn() { g.home = (g.home + 1) % len(g.first) }
 
 // lead returns where a request of a client of a cluster goes.
 func (c *wireClient) lead(sc *host.Scope, req kmsg.Request) string {
-	if p := partitionsOf(req, c.guide.names); len(p) > 0 {
-		return c.leaderOf(sc, p)
+	if len(partitionsOf(req, nil)) > 0 {
+		return c.leaderOf(sc, req)
 	}
 	if group := groupOf(req); group != "" {
 		return c.coordinatorOf(sc, group)
@@ -57,12 +57,12 @@ func (c *wireClient) lead(sc *host.Scope, req kmsg.Request) string {
 	return c.guide.first[c.guide.home]
 }
 
-// leaderOf returns the leader of the first of the partitions that has one, as far as the client knows.
-func (c *wireClient) leaderOf(sc *host.Scope, list []check.Partition) string {
-	addr, known := c.guide.leader(list)
+// leaderOf returns the leader of the first of a request's partitions that has one, as far as the client knows.
+func (c *wireClient) leaderOf(sc *host.Scope, req kmsg.Request) string {
+	addr, known := c.guide.leader(partitionsOf(req, c.guide.names))
 	if !known || c.guide.stale {
-		c.refresh(sc, list[0].Topic)
-		addr, known = c.guide.leader(list)
+		c.refresh(sc)
+		addr, known = c.guide.leader(partitionsOf(req, c.guide.names))
 	}
 	if !known {
 		return c.guide.first[c.guide.home]
@@ -82,12 +82,9 @@ func (g *guide) leader(list []check.Partition) (addr string, known bool) {
 }
 
 // refresh asks some node who leads what. Without an answer the client goes on with what it has.
-func (c *wireClient) refresh(sc *host.Scope, topic string) {
+func (c *wireClient) refresh(sc *host.Scope) {
 	req := kmsg.NewPtrMetadataRequest()
-	req.SetVersion(10)
-	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = kmsg.StringPtr(topic)
-	req.Topics = append(req.Topics, t)
+	req.SetVersion(10) // of all topics
 	c.guide.stale = false
 	c.ask(sc, req)
 }
