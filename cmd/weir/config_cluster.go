@@ -104,8 +104,8 @@ func (c *clusterSettings) validate(s *serverConfig) error {
 		return errors.New("--join is empty, and a node that is no controller needs to be told where one is")
 	case c.Lease < leaseMin || c.Lease > leaseMax:
 		return fmt.Errorf("--lease %s: give between %s and %s", c.Lease, leaseMin, leaseMax)
-	case s.ObjStore == "" && slices.Contains(c.Roles, roleBroker):
-		return errors.New("--objstore-config is empty, and the brokers of a cluster need one object store for all; " +
+	case s.ObjStore == "":
+		return errors.New("--objstore-config is empty, and the nodes of a cluster need one object store for all; " +
 			"a file with `type: FILESYSTEM` and a directory will do on one machine")
 	}
 	if c.GossipKey != "" {

@@ -56,6 +56,10 @@ func runServer(c *serverConfig) error {
 	if err != nil {
 		return err
 	}
+	notice, err := watchNotice(c.NoticeFile)
+	if err != nil {
+		return err
+	}
 	plan, err := c.readPlan()
 	if err != nil {
 		return err
@@ -100,7 +104,7 @@ func runServer(c *serverConfig) error {
 	fmt.Printf("weir ready: kafka %s, http %s, data %s, cluster %s, node %d, %s%s in %s\n",
 		orNone(n.Advertised()), orNone(c.HTTP), c.Data, n.ClusterID(), n.ID(), c.clusterLine(), n.RecoveredLine(),
 		time.Since(start).Round(time.Millisecond))
-	return waitForEnd(real, n, side, signals)
+	return waitForEnd(real, n, side, signals, notice)
 }
 
 // clusterLine is what the ready line of a node of a cluster says besides.
@@ -168,16 +172,20 @@ func orNone(s string) string {
 }
 
 // waitForEnd returns when the node has drained after a signal, or ended by itself.
-func waitForEnd(h *oshost.Host, n *node.Node, side *httpSide, signals <-chan os.Signal) error {
+func waitForEnd(
+	h *oshost.Host, n *node.Node, side *httpSide, signals <-chan os.Signal, notice <-chan struct{},
+) error {
 	failed := make(chan error, 1)
 	h.Go(nil, "server.failed", func(sc *host.Scope) { failed <- n.Failed(sc) })
 	select {
 	case err := <-failed:
 		return fmt.Errorf("the node ended: %w", err)
 	case sig := <-signals:
-		side.ready.Store(false)
 		slog.New(slog.NewTextHandler(os.Stderr, nil)).Info("draining", "signal", sig.String())
+	case <-notice:
+		slog.New(slog.NewTextHandler(os.Stderr, nil)).Info("draining", "why", "the notice file is there")
 	}
+	side.ready.Store(false)
 	stopped := make(chan error, 1)
 	h.Go(nil, "server.stop", func(sc *host.Scope) { stopped <- n.Stop(sc) })
 	select {
