@@ -9,6 +9,7 @@ FUZZTIME   ?= 50000x
 EVIDENCE   ?= bin/evidence
 STARTS     ?= 5
 TRIES      ?= 400
+JEPSEN_TIME ?= 5m
 
 VERSITYGW    := v1.8.0
 KAFKA_PYTHON := 3.0.12
@@ -22,7 +23,7 @@ INTEGRATION_PKGS = $(shell grep -rl --include='*_test.go' --exclude-dir=clients 
 	xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race sim sweep mutants evidence report fuzz bench real integration clients lint vet generate clean
+.PHONY: help build test race sim sweep mutants evidence report fuzz bench real jepsen integration clients lint vet generate clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -75,6 +76,10 @@ bench: ## throughput and latency beside bench/bare and the disk's own limit
 real: bin/versitygw ## faults on real processes, counted for the report (needs root and strace)
 	PATH="$(CURDIR)/bin:$$PATH" WEIR_REAL_JSON="$(abspath $(EVIDENCE))/real.json" \
 		$(GO) test -tags integration -count=1 -timeout 20m ./crashtest
+
+jepsen: bin/versitygw ## a cluster of real processes under clients and faults: make jepsen JEPSEN_TIME=1h
+	PATH="$(CURDIR)/bin:$$PATH" $(GO) test -tags integration -count=1 -timeout 0 -v ./jepsen -run TestCluster \
+		-time $(JEPSEN_TIME) -out "$(abspath $(EVIDENCE))/jepsen" -evidence "$(abspath $(EVIDENCE))"
 
 integration: clients bin/versitygw ## real clients, servers and faults against the real process (needs kcat, strace, cgo, Java)
 	PATH="$(CURDIR)/bin:$$PATH" WEIR_REAL_JSON="$(abspath $(EVIDENCE))/real.json" $(GO) test -tags integration -count=1 -p 1 -timeout 20m $(INTEGRATION_PKGS)

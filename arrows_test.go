@@ -95,6 +95,7 @@ var arrows = map[string]arrow{
 	"localcluster": {level: 65},
 	"cmd/weir":     {level: 70, below: true},
 	"crashtest":    {level: 70, below: true}, // tests of the binary only
+	"jepsen":       {level: 70, below: true}, // tests of a cluster of them
 
 	// The yardstick shares no code with what it measures.
 	"bench/bare": {level: 0},
@@ -133,10 +134,10 @@ var testLibraries = map[string][]string{
 	"github.com/stretchr/testify":       {"*"},
 	"pgregory.net/rapid":                {"*"},
 	"github.com/klauspost/compress":     {"broker", "broker/partition", "node", "sim/workload"},
-	"github.com/twmb/franz-go/pkg/kmsg": {"node", "broker/batch", "crashtest", "fsck"},
-	"github.com/twmb/franz-go/pkg/kgo":  {"broker", "node", "sim/workload", "crashtest"},
-	"github.com/twmb/franz-go/pkg/kadm": {"broker", "node", "sim/workload", "crashtest"},
-	"github.com/twmb/franz-go/pkg/kerr": {"crashtest"},
+	"github.com/twmb/franz-go/pkg/kmsg": {"node", "broker/batch", "crashtest", "fsck", "jepsen"},
+	"github.com/twmb/franz-go/pkg/kgo":  {"broker", "node", "sim/workload", "crashtest", "jepsen"},
+	"github.com/twmb/franz-go/pkg/kadm": {"broker", "node", "sim/workload", "crashtest", "jepsen"},
+	"github.com/twmb/franz-go/pkg/kerr": {"crashtest", "jepsen"},
 }
 
 // TestArrows holds the import table against the source.

@@ -124,8 +124,14 @@ func (c *Cluster) Start(ctx context.Context, id int) error {
 	if err := c.Launch(id); err != nil {
 		return err
 	}
-	return c.processes[id-1].awaitReady(ctx)
+	return c.AwaitReady(ctx, id)
 }
+
+// AwaitReady waits until a node that was launched is ready.
+func (c *Cluster) AwaitReady(ctx context.Context, id int) error { return c.processes[id-1].awaitReady(ctx) }
+
+// Gone waits until a node's process has ended.
+func (c *Cluster) Gone(ctx context.Context, id int) error { return c.processes[id-1].gone(ctx) }
 
 // Launch starts a node that does not run, and waits for nothing.
 func (c *Cluster) Launch(id int) error {
@@ -139,6 +145,14 @@ func (c *Cluster) Launch(id int) error {
 			}
 			c.changed()
 		})
+	})
+}
+
+// SetArgs gives a node's next processes other flags than Spec.Args said.
+func (c *Cluster) SetArgs(id int, args []string) error {
+	return c.on(id, func(p *process) error {
+		p.args = args
+		return nil
 	})
 }
 

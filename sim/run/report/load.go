@@ -24,6 +24,7 @@ type Evidence struct {
 	Models  *run.ModelsFile
 	Fuzz    []Fuzz
 	Bench   []Bench
+	Jepsen  *run.JepsenFile
 
 	Promised, NotPromised, Assumed string            // sections of docs/guarantees.md
 	Bugs                           string            // docs/bugs.md
@@ -56,7 +57,7 @@ func Load(dir, docs string) (*Evidence, error) {
 	err := errors.Join(
 		load(dir, run.SweepJSON, &e.Sweep), load(dir, run.MutantsJSON, &e.Mutants), load(dir, run.WorkedJSON, &e.Worked),
 		load(dir, run.RealJSON, &e.Real), load(dir, run.CheckJSON, &e.Check),
-		load(dir, run.ModelsJSON, &e.Models),
+		load(dir, run.ModelsJSON, &e.Models), load(dir, run.JepsenJSON, &e.Jepsen),
 		lines(dir, run.FuzzJSON, func(events []testEvent) { e.Fuzz = fuzzResults(events) }),
 		lines(dir, run.BenchJSON, func(events []testEvent) { e.Bench = benchResults(events) }),
 	)

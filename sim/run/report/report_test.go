@@ -41,20 +41,23 @@ func TestASmallReport(t *testing.T) {
 func TestWithoutEvidenceTheReportSaysHowToGetIt(t *testing.T) {
 	got := render(t, t.TempDir(), t.TempDir())
 	require.Contains(t, got, "No sweep was recorded: nothing below is evidence.")
-	for _, file := range []string{"sweep.json", "mutants.json", "worked.json", "fuzz.jsonl", "check.json", "models.json"} {
+	for _, file := range []string{"sweep.json", "mutants.json", "worked.json", "fuzz.jsonl", "check.json", "models.json",
+		"jepsen.json"} {
 		require.Contains(t, got, "No "+file+":", file)
 	}
 	require.Contains(t, got, "make evidence")
 	require.Contains(t, got, "docs/guarantees.md was not found")
-	require.Equal(t, 16, strings.Count(got, "<section id="), "no section is left out")
+	require.Equal(t, 17, strings.Count(got, "<section id="), "no section is left out")
 }
 
 // A number in the report is read, never written into its text.
 func TestTheTemplateHasNoNumberOfItsOwn(t *testing.T) {
-	text, err := os.ReadFile("report.html.tmpl")
-	require.NoError(t, err)
-	plain := regexp.MustCompile(`(?s)\{\{.*?\}\}|<[^>]*>`).ReplaceAllString(string(text), " ")
-	require.False(t, strings.ContainsFunc(plain, unicode.IsDigit), "a digit stands in the template's text")
+	for _, file := range []string{"report.html.tmpl", "jepsen.html.tmpl"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		plain := regexp.MustCompile(`(?s)\{\{.*?\}\}|<[^>]*>`).ReplaceAllString(string(text), " ")
+		require.False(t, strings.ContainsFunc(plain, unicode.IsDigit), "a digit stands in the text of %s", file)
+	}
 }
 
 func TestTheReportAsksTheNetworkForNothing(t *testing.T) {

@@ -20,6 +20,9 @@ var style string
 // Write renders the report.
 func Write(w io.Writer, e *Evidence) error {
 	t, err := template.New("report").Funcs(functions(e)).Parse(page)
+	if err == nil {
+		t, err = t.Parse(jepsenPage)
+	}
 	if err != nil {
 		return fmt.Errorf("parse the report's template: %w", err)
 	}
@@ -43,6 +46,7 @@ func functions(e *Evidence) template.FuncMap {
 		"unreached": func() []run.ProbeRow { return probes(e.Sweep, false) },
 		"share":     func(n, of int) string { return short(100*float64(n)/float64(max(1, of))) + " %" },
 		"faultBars": faultBars, "detectBars": detectBars, "timeline": timeline,
+		"latencyPlot": latencyPlot,
 		"opsChart": func(s *run.SweepFile) template.HTML {
 			return histogram("operations of a seed", "operations", s.PerSeed.Ops)
 		},
