@@ -28,7 +28,7 @@ import (
 // bytes were handed to the WAL has an unknown outcome and closes the connection (rule 30).
 //
 // Version notes: v5 log start offset; v7 zstd; v8 record errors and message; v9 flexible; v10 current
-// leader tags (one broker has nobody to name); v12 as v11 without transactions; v13 topic ids (KIP-516).
+// leader and node endpoints (KIP-951); v12 as v11 without transactions; v13 topic ids (KIP-516).
 
 const (
 	produceTimeoutMin = time.Millisecond
@@ -70,6 +70,7 @@ type produceItem struct {
 	settled    bool
 	code       Code
 	text       string
+	hint       hint // who leads instead, once the answer is made
 	base       int64
 	appendTime int64 // ms, -1 unless the broker stamped the records
 	logStart   int64
@@ -311,8 +312,29 @@ func finishProduce(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	if p.unknown != nil {
 		return reply{}, hangUp("the outcome of a produce request is unknown: %v", p.unknown)
 	}
-	c.one[0] = encodeProduce(c.conn.out.room(b), c.version, c.correlation, p.topics)
+	c.one[0] = encodeProduce(c.conn.out.room(b), c.version, c.correlation, p.topics, p.leaders(b, c.version))
 	return reply{bufs: c.one[:]}, nil
+}
+
+// leaders names who leads the partitions that were asked for here and are led elsewhere; p.mu is held.
+func (p *produceCall) leaders(b *Broker, version int16) []neighbour {
+	if version < produceHint || b.cfg.Cluster == nil {
+		return nil
+	}
+	var hints []*hint
+	for i := range p.topics {
+		t := &p.topics[i]
+		for j := range t.items {
+			it := &t.items[j]
+			if it.code != codeNotLeaderOrFollower && it.code != codeFencedLeaderEpoch {
+				continue
+			}
+			found, _ := b.find(t.name, t.id, version >= produceTopicID)
+			it.hint = b.hintFor(found, it.partition, it.code)
+			hints = append(hints, &it.hint)
+		}
+	}
+	return b.endpoints(hints)
 }
 
 // hangUpUnheard closes the connection when an acks=0 request failed, the only way to say so.

@@ -24,8 +24,8 @@ import (
 // FETCH_SESSION_ID_NOT_FOUND. An offset below the log start offset or above the high watermark is
 // OFFSET_OUT_OF_RANGE; at the high watermark the answer is empty.
 //
-// Version notes: v5 log start offset; v7 sessions; v9 current leader epoch (74, 75); v12 flexible; v13
-// topic ids; v15 replica state; v16 node endpoints (one broker has nobody to name).
+// Version notes: v5 log start offset; v7 sessions; v9 current leader epoch (74, 75); v12 flexible; v13 topic ids;
+// v15 replica state; from v12 on the current leader, from v16 on node endpoints (KIP-951).
 //
 // A fetch is prefix-consistent, not linearizable: it shows a prefix of the log that only grows.
 
@@ -81,7 +81,7 @@ func handleFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	if f.bytes == 0 {
 		b.counters.FetchEmpty.Add(1)
 	}
-	r := reply{bufs: encodeFetch(nil, c.version, c.correlation, f.topics)}
+	r := reply{bufs: encodeFetch(nil, c.version, c.correlation, f.topics, f.leaders())}
 	if len(f.reads)+len(f.lent) > 0 {
 		r.release = f.release
 	}
@@ -101,6 +101,31 @@ func (f *fetchCall) awaitParts(sc *host.Scope, until host.Time) {
 			}
 		}
 	}
+}
+
+// leaders names who leads the partitions that were asked for here and are led elsewhere.
+func (f *fetchCall) leaders() []neighbour {
+	if f.version < fetchFlexible || f.b.cfg.Cluster == nil {
+		return nil
+	}
+	var hints []*hint
+	for i := range f.topics {
+		t := &f.topics[i]
+		for j := range t.parts {
+			p := &t.parts[j]
+			if p.code != codeNotLeaderOrFollower && p.code != codeFencedLeaderEpoch {
+				continue
+			}
+			found, _ := f.b.find(t.name, t.id, f.version >= fetchTopicID)
+			p.hint = f.b.hintFor(found, p.partition, p.code)
+			hints = append(hints, &p.hint)
+		}
+	}
+	list := f.b.endpoints(hints)
+	if f.version < fetchEndpoints {
+		return nil
+	}
+	return list
 }
 
 // enough reports whether the answer can leave as it is.

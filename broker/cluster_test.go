@@ -79,7 +79,8 @@ func TestPartitionsOfATopicAreSpreadAndEveryBrokerNamesTheirLeaders(t *testing.T
 			c.expect(b.Host == fmt.Sprint("b", b.NodeID) && b.Port == 9092, "broker %d is at %s:%d", b.NodeID, b.Host, b.Port)
 			c.expect(b.Rack != nil && *b.Rack == fmt.Sprint("rack", i+1), "broker %d has its rack", b.NodeID)
 		}
-		c.expect(slices.Equal(ids, []int32{1, 2, 3}) && first.ControllerID == 1, "brokers %v, controller %d", ids, first.ControllerID)
+		c.expect(slices.Equal(ids, []int32{1, 2, 3}) && first.ControllerID == 1,
+			"brokers %v, controller %d", ids, first.ControllerID)
 		led := map[int32]int{}
 		for _, p := range first.Topics[0].Partitions {
 			c.expect(p.ErrorCode == 0 && slices.Equal(p.Replicas, []int32{p.Leader}) && len(p.OfflineReplicas) == 0, "%+v", p)

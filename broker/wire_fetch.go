@@ -8,13 +8,14 @@ import (
 // fetchHeadBytes is about what an answer's structure takes for itself, for a topic and for a partition.
 const fetchHeadBytes = 64
 
-// Versions at which the Fetch response changed (KIP-227, KIP-392, KIP-482, KIP-516).
+// Versions at which the Fetch response changed (KIP-227, KIP-392, KIP-482, KIP-516, KIP-951).
 const (
 	fetchLogStart    = 5
 	fetchSession     = 7
 	fetchReadReplica = 11
 	fetchFlexible    = 12
 	fetchTopicID     = 13
+	fetchEndpoints   = 16
 )
 
 // fetchedTopic is one topic of a Fetch response.
@@ -31,13 +32,17 @@ type fetchedPart struct {
 	highWatermark int64
 	lastStable    int64
 	logStart      int64
-	size          int // bytes in records
+	hint          hint // from fetchFlexible on
+	size          int  // bytes in records
 	records       [][]byte
 }
 
 // encodeFetch writes a Fetch response v4–18: the structure into buf, the record bytes by reference. The
-// result is what a writev needs, in order. Session id 0 declines fetch sessions (KIP-227).
-func encodeFetch(buf []byte, version int16, correlation int32, topics []fetchedTopic) [][]byte {
+// result is what a writev needs, in order. Session id 0 declines fetch sessions (KIP-227). The
+// leaders are for versions from fetchEndpoints on.
+func encodeFetch(
+	buf []byte, version int16, correlation int32, topics []fetchedTopic, leaders []neighbour,
+) [][]byte {
 	n := 0
 	for i := range topics {
 		n += len(topics[i].parts)
@@ -67,11 +72,11 @@ func encodeFetch(buf []byte, version int16, correlation int32, topics []fetchedT
 				cuts = append(cuts, fetchCut{at: len(w.buf), records: p.records})
 				total += p.size
 			}
-			w.tags()
+			w.endTagged(1, p.hint)
 		}
 		w.tags()
 	}
-	w.tags()
+	w.endWithEndpoints(leaders)
 	binary.BigEndian.PutUint32(w.buf, uint32(len(w.buf)-4+total))
 	return interleave(w.buf, cuts)
 }

@@ -2,17 +2,21 @@ package broker
 
 import "encoding/binary"
 
-// Versions at which the Produce response changed (KIP-467, KIP-482, KIP-516).
+// Versions at which the Produce response changed (KIP-467, KIP-482, KIP-951, KIP-516).
 const (
 	produceLogStart    = 5
 	produceRecordError = 8
 	produceFlexible    = 9
+	produceHint        = 10
 	produceTopicID     = 13
 )
 
 // encodeProduce writes a Produce response v3–13 into buf and returns it framed. It is written by hand
-// because a response is encoded for each produce request (DESIGN §10); a test compares it with kmsg.
-func encodeProduce(buf []byte, version int16, correlation int32, topics []producedTopic) []byte {
+// because a response is encoded for each produce request (DESIGN §10); a test compares it with kmsg. Hints and leaders
+// are for versions from produceHint on.
+func encodeProduce(
+	buf []byte, version int16, correlation int32, topics []producedTopic, leaders []neighbour,
+) []byte {
 	w := wire{buf: buf[:0], flexible: version >= produceFlexible}
 	w.header(correlation)
 	w.arrayLen(len(topics))
@@ -30,7 +34,7 @@ func encodeProduce(buf []byte, version int16, correlation int32, topics []produc
 		w.tags()
 	}
 	w.i32(0) // throttle time, ms
-	w.tags()
+	w.endWithEndpoints(leaders)
 	binary.BigEndian.PutUint32(w.buf, uint32(len(w.buf)-4))
 	return w.buf
 }
@@ -47,5 +51,5 @@ func encodeProduced(w *wire, version int16, it *produceItem) {
 		w.arrayLen(0)
 		w.nullableStr(it.text)
 	}
-	w.tags()
+	w.endTagged(0, it.hint)
 }
