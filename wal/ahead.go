@@ -69,7 +69,7 @@ func (l *Log) aheadOf(room int) (from Position, n int, more bool) {
 
 // clearAhead searches and, on the first lap, zeroes the bytes from pos on.
 func (l *Log) clearAhead(sc *host.Scope, buf []byte, pos Position) error {
-	if err := l.readPatiently(sc, buf, pos); err != nil {
+	if err := l.readSearching(sc, buf, pos); err != nil {
 		return err
 	}
 	for i := 0; i < len(buf); i += BlockSize {

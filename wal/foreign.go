@@ -79,7 +79,7 @@ func OpenReadOnly(
 	}
 	l := &Log{h: h, pool: cfg.Slabs, foreign: true, reading: cfg.Reading, bufs: &cfg.Reading.bufs,
 		cfg: Config{Slabs: cfg.Slabs, Fence: cfg.Fence, Heads: cfg.Heads}}
-	l, rec, err := open(h, vol, name, l, want)
+	l, rec, err := open(sc, h, vol, name, l, want)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -115,7 +115,7 @@ func (l *Log) SearchRest(sc *host.Scope) error {
 			return err
 		}
 		n := int(min(Position(len(buf)), end-pos))
-		if err := l.readPatiently(sc, buf[:n], pos); err != nil {
+		if err := l.readSearching(sc, buf[:n], pos); err != nil {
 			return err
 		}
 		for i := 0; i < n; i += BlockSize {

@@ -112,7 +112,7 @@ func Open(
 	if err := sc.Err(); err != nil {
 		return nil, nil, err
 	}
-	l, rec, err := open(h, vol, name, &Log{h: h, cfg: cfg, pool: cfg.Slabs}, want)
+	l, rec, err := open(sc, h, vol, name, &Log{h: h, cfg: cfg, pool: cfg.Slabs}, want)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -121,13 +121,13 @@ func Open(
 }
 
 // open brings l to where it can be read.
-func open(h host.Host, vol host.Volume, name string, l *Log, want Expect) (*Log, *Recovery, error) {
+func open(sc *host.Scope, h host.Host, vol host.Volume, name string, l *Log, want Expect) (*Log, *Recovery, error) {
 	l.mu.Init(h)
 	l.line.mu.Init(h)
 	for i := range l.done {
 		l.done[i].Init(h)
 	}
-	rec, err := l.open(vol, name, want)
+	rec, err := l.open(sc, vol, name, want)
 	if err != nil {
 		if l.ring.w != nil {
 			_ = l.ring.close() // the first error is what counts
@@ -140,11 +140,11 @@ func open(h host.Host, vol host.Volume, name string, l *Log, want Expect) (*Log,
 	return l, rec, nil
 }
 
-func (l *Log) open(vol host.Volume, name string, want Expect) (*Recovery, error) {
+func (l *Log) open(sc *host.Scope, vol host.Volume, name string, want Expect) (*Recovery, error) {
 	if err := l.openFiles(vol, name); err != nil {
 		return nil, err
 	}
-	found, err := l.readSlots(name)
+	found, err := l.readSlots(sc, name)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (l *Log) open(vol host.Volume, name string, want Expect) (*Recovery, error)
 	l.ring.capacity = found.newest.capacity
 	l.ring.base = margin(l.ring.capacity)
 	rec := &Recovery{Start: found.newest.trim.pos, Warnings: found.warnings}
-	if err := l.restore(rec, &found, &want); err != nil {
+	if err := l.restore(sc, rec, &found, &want); err != nil {
 		return nil, err
 	}
 	if l.foreign {
@@ -200,7 +200,7 @@ func (l *Log) openFiles(vol host.Volume, name string) error {
 	return nil
 }
 
-func (l *Log) readSlots(name string) (slots, error) {
+func (l *Log) readSlots(sc *host.Scope, name string) (slots, error) {
 	size, err := l.ring.r.Size()
 	if err != nil {
 		return slots{}, fmt.Errorf("wal: size of %s: %w", name, err)
@@ -213,9 +213,20 @@ func (l *Log) readSlots(name string) (slots, error) {
 		return slots{}, err
 	}
 	defer l.superBack(both)
-	var found slots
+	p := patience{h: l.h, sc: sc}
 	for try := 1; ; try++ {
-		if found, err = l.readBoth(name, both, size); err == nil && !found.doubtful || try == readTries {
+		found, unread, err := l.readBoth(name, both, size)
+		if err == nil && !found.doubtful {
+			return found, nil
+		}
+		if unread {
+			if more, e := p.again(); e != nil {
+				return slots{}, e
+			} else if more {
+				continue
+			}
+		}
+		if try >= readTries {
 			return found, err
 		}
 	}
@@ -245,20 +256,30 @@ func (l *Log) superBack(both []byte) {
 	}
 }
 
-// readBoth reads both superblocks into both and chooses one.
-func (l *Log) readBoth(name string, both []byte, size int64) (slots, error) {
+// readBoth reads both superblocks into both and chooses one. One that cannot be read counts as damaged; unread says
+// that there is one.
+func (l *Log) readBoth(name string, both []byte, size int64) (found slots, unread bool, err error) {
+	var failed error
 	for slot := range 2 {
 		b := both[slot*BlockSize : (slot+1)*BlockSize]
 		if _, err := l.ring.r.ReadAt(b, slotOffset(slot, size)); err != nil {
-			return slots{}, fmt.Errorf("wal: read superblock %s of %s: %w", slotName(slot), name, err)
+			err = fmt.Errorf("wal: read superblock %s of %s: %w", slotName(slot), name, err)
+			if failed != nil || !errors.Is(err, host.ErrIO) {
+				return slots{}, errors.Is(err, host.ErrIO), err
+			}
+			failed = err
+			copy(b, "unreadable")
 		}
 	}
-	found, err := chooseSlot(name, both[:BlockSize], both[BlockSize:2*BlockSize])
+	found, err = chooseSlot(name, both[:BlockSize], both[BlockSize:2*BlockSize])
 	if err == nil && fileSize(found.newest.capacity) != size {
 		err = fmt.Errorf("%w: %s has %d bytes, its superblock says %d: %s",
 			ErrSuperblock, name, size, fileSize(found.newest.capacity), restoreIt)
 	}
-	return found, err
+	if err != nil && failed != nil {
+		err = failed // the other one may be the good one
+	}
+	return found, failed != nil, err
 }
 
 // checkIdentity compares the volume with metadata, which is believed.

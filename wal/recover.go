@@ -9,7 +9,7 @@ import (
 )
 
 // restore scans the ring, syncs what it read (rule 18) and sets the log up behind it.
-func (l *Log) restore(rec *Recovery, found *slots, want *Expect) error {
+func (l *Log) restore(sc *host.Scope, rec *Recovery, found *slots, want *Expect) error {
 	sb := &found.newest
 	s := &scanner{
 		ring: &l.ring, wal: sb.id.WAL, rec: rec, heads: l.cfg.Heads,
@@ -17,10 +17,10 @@ func (l *Log) restore(rec *Recovery, found *slots, want *Expect) error {
 		limit:      sb.trim.pos + Position(l.ring.capacity),
 		pos:        sb.trim.pos, chain: sb.trim.chain, anchored: true, epoch: sb.trim.epoch,
 		durable: max(sb.durable, want.Durable),
-		sums:    make([]uint32, l.ring.capacity/BlockSize),
+		sums:    make([]uint32, l.ring.capacity/BlockSize), patience: patience{h: l.h, sc: sc},
 	}
 	if sb.clean {
-		s.durable = max(s.durable, sb.cleanEnd)
+		s.durable, s.clean = max(s.durable, sb.cleanEnd), sb.cleanEnd
 		if mutant.On(mutant.CleanMarkKept) {
 			s.durable, s.limit = sb.cleanEnd, sb.cleanEnd
 		}

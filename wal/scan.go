@@ -23,6 +23,10 @@ type scanner struct {
 	anchored bool  // chain counts; behind damage it is not known
 	epoch    int64 // no frame may be below it
 	durable  Position
+	clean    Position // the end at which the log was closed in order, if nothing was written since; 0 = it was not
+
+	patience patience
+	unread   map[Position]bool // blocks that cannot be read
 
 	heads int    // bytes of each data entry to keep
 	kept  []byte // where the newest of them are
@@ -50,7 +54,7 @@ func (s *scanner) view(pos Position, n int) ([]byte, error) {
 	}
 	if pos < s.from || pos+Position(n) > s.from+Position(s.n) {
 		s.from, s.n = pos, int(min(Position(len(s.buf)), s.limit-pos))
-		if err := s.ring.read(s.buf[:s.n], pos); err != nil {
+		if err := s.fetch(s.buf[:s.n], pos); err != nil {
 			s.n = 0
 			return nil, err
 		}
@@ -147,7 +151,7 @@ func (s *scanner) lookAfresh() (sight, error) {
 	s.n = 0
 	if s.pos+BlockSize <= s.limit {
 		b := s.buf[:BlockSize]
-		if err := s.ring.read(b, s.pos); err != nil {
+		if err := s.fetch(b, s.pos); err != nil {
 			return sight{}, err
 		}
 		if _, seen := s.headerIn(b); seen == headerOther {
@@ -181,6 +185,9 @@ func (s *scanner) look() (sight, error) {
 	}
 	h, seen := s.headerIn(b)
 	if o.header = seen; seen == headerOther {
+		if s.hidden(s.pos, BlockSize) && s.pos != s.clean {
+			o.header = headerUnread
+		}
 		return o, nil
 	}
 	if seen == headerFlipped {
@@ -213,6 +220,10 @@ func (s *scanner) virgin(pos Position) bool { return pos < Position(s.ring.capac
 func (s *scanner) inspect(o *sight) {
 	h, f := &o.h, o.buf
 	trailer := f[h.place : h.place+h.trailer]
+	if s.hidden(s.pos+Position(h.place), int(h.trailer)) {
+		o.body = bodyUnread
+		return
+	}
 	if sum := crc32.Checksum(trailer, castagnoli); sum != h.trailerCRC {
 		o.body = bodyMissing
 		at, bits, ok := changedByte(h.trailerCRC, sum, len(trailer))
@@ -232,7 +243,7 @@ func (s *scanner) inspect(o *sight) {
 	if o.body = bodyWhole; mutant.On(mutant.FrameUnchecked) {
 		return
 	}
-	bad, flipped, missing := 0, false, false
+	bad, flipped, missing, hidden := 0, false, false, false
 	for i := range int(h.length) / BlockSize {
 		stored := h.storedSum(f, i)
 		got, n := h.blockSum(f, i)
@@ -244,6 +255,7 @@ func (s *scanner) inspect(o *sight) {
 		}
 		o.bad[i] = true
 		bad++
+		hidden = hidden || s.hidden(s.pos+Position(i*BlockSize), BlockSize)
 		missed := s.missing(f, i*BlockSize, BlockSize)
 		if at, bits, ok := flippedAt(h, i, stored, got, n); ok && !s.unwritten(f, at, bits) {
 			flipped = true
@@ -252,6 +264,8 @@ func (s *scanner) inspect(o *sight) {
 	}
 	switch {
 	case bad == 0:
+	case hidden:
+		o.body = bodyUnread
 	case bad == 1 && flipped:
 		o.body = bodyFlipped
 	case missing:
@@ -360,6 +374,7 @@ func (s *scanner) damage(o *sight, later Position, why string) {
 		if later != 0 {
 			d.To = later
 		}
+		d.To = max(d.To, d.From+BlockSize) // a block that cannot be read, and nothing tells of what was behind it
 		s.poisonSums(d.From, d.To)
 		s.rec.Damage = append(s.rec.Damage, d)
 		s.pos, s.anchored = d.To, false

@@ -8,6 +8,7 @@ const (
 	headerFlipped                   // one changed byte away from a header that is next
 	headerOther                     // blank, an earlier lap's bytes, or a header that is not next
 	headerRemains                   // neither blank nor a header, where no lap wrote before
+	headerUnread                    // its block cannot be read
 	headersSeen
 )
 
@@ -19,6 +20,7 @@ const (
 	bodyFlipped                 // one block or the trailer is one changed byte away from matching
 	bodyMissing                 // what does not match may be a write that did not happen
 	bodyStrange                 // contradicts its table and does not look like a missing write
+	bodyUnread                  // a block of it cannot be read
 	bodyUnknown                 // there is no header to say what the body is
 	bodiesSeen
 )
@@ -51,18 +53,23 @@ var decisions = [headersSeen][bodiesSeen][evidences]verdict{
 		bodyFlipped: {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
 		bodyMissing: {evidenceNone: verdictTorn, evidenceDurable: verdictDamage},
 		bodyStrange: {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
+		bodyUnread:  {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
 	},
 	headerFlipped: { // a sector that was torn within the header lacks what follows, too
 		bodyWhole:   {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
 		bodyFlipped: {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
 		bodyMissing: {evidenceNone: verdictTorn, evidenceDurable: verdictDamage},
 		bodyStrange: {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
+		bodyUnread:  {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
 	},
 	headerOther: {
 		bodyUnknown: {evidenceNone: verdictEnd, evidenceDurable: verdictDamage},
 	},
 	headerRemains: {
 		bodyUnknown: {evidenceNone: verdictTorn, evidenceDurable: verdictDamage},
+	},
+	headerUnread: { // it may have been the last that was acknowledged
+		bodyUnknown: {evidenceNone: verdictDamage, evidenceDurable: verdictDamage},
 	},
 }
 
@@ -71,6 +78,7 @@ var headerText = [headersSeen]string{
 	headerFlipped: "one byte of the header changed",
 	headerOther:   "no frame here",
 	headerRemains: "remains of a frame without its header",
+	headerUnread:  "what should be a header cannot be read",
 }
 
 var bodyText = [bodiesSeen]string{
@@ -78,6 +86,7 @@ var bodyText = [bodiesSeen]string{
 	bodyFlipped: "one byte of the body changed",
 	bodyMissing: "part of the body is missing",
 	bodyStrange: "body contradicts its checksums",
+	bodyUnread:  "part of the body cannot be read",
 	bodyUnknown: "body is not known",
 }
 

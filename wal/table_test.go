@@ -23,7 +23,8 @@ func TestEveryCellOfTheDecisionTableFollowsTheRules(t *testing.T) {
 					want = verdictAccept
 				case e == evidenceDurable:
 					want = verdictDamage // rule 16: scan end < D
-				case h == headerFlipped && b != bodyMissing || b == bodyFlipped || b == bodyStrange:
+				case h == headerFlipped && b != bodyMissing || b == bodyFlipped || b == bodyStrange ||
+					b == bodyUnread || h == headerUnread:
 					want = verdictDamage // rule 17
 				case h == headerOther:
 					want = verdictEnd
@@ -35,7 +36,7 @@ func TestEveryCellOfTheDecisionTableFollowsTheRules(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 40, cells)
+	require.Equal(t, 60, cells)
 }
 
 func TestNothingKnownDurableIsDroppedByTheTable(t *testing.T) {

@@ -19,6 +19,8 @@ var (
 	WalLaterFrameFound     = define("wal.search ahead found a frame")
 	WalSearchReadAgain     = define("wal.search ahead read again")
 	WalBornAgain           = define("wal.birth repeated on a file left by another")
+	WalBlockUnreadable     = define("wal.a block of the ring that cannot be read")
+	WalPassedUnreadable    = define("wal.search ahead passed what cannot be read")
 
 	// Appends.
 	WalRingFull          = define("wal.append waits for ring space")
