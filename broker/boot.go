@@ -197,14 +197,16 @@ func (b *Broker) openWAL(sc *host.Scope, vol host.Volume, w metadata.WAL) (*wal.
 	return rec, nil
 }
 
-// openedAt is the highest generation that opened a range on a WAL, 0 if none did: its volume carries that
-// generation, or it is a copy from before (rule 10).
+// openedAt is the highest generation that is known to have written a WAL, 0 if none is: its volume carries that
+// generation, or it is a copy from before (rule 10). Alone, who opens a range has opened the WAL before; in a cluster
+// others may have ranges opened on it sooner, so that only what was committed of one shows that it was written.
 func (b *Broker) openedAt(id metadata.UUID) (generation int64) {
 	b.meta.Read(func(s *metadata.State) {
 		for _, streamID := range s.StreamsOn(id) {
 			st, _ := s.Stream(streamID)
 			for _, r := range st.Ranges {
-				if r.WAL == id {
+				written := b.cfg.Cluster == nil || r.Committed > r.Start || !r.Checkpoint.IsZero()
+				if r.WAL == id && written {
 					generation = max(generation, r.Generation)
 				}
 			}
@@ -257,13 +259,15 @@ func (b *Broker) recoverStreams(sc *host.Scope, rec *wal.Recovery) error {
 	return b.sealRecovered(sc, ranges, found)
 }
 
-// rangesOn lists what metadata knows of the ranges whose records may lie in a WAL.
+// rangesOn lists what metadata knows of the ranges whose records may lie in a WAL. Those of its current generation are
+// not among them: they wait for its holder to open them, and may have been given to it while it was starting.
 func rangesOn(s *metadata.State, id metadata.UUID) []stream.RangeInfo {
 	var out []stream.RangeInfo
+	w, _ := s.WAL(id)
 	for _, streamID := range s.StreamsOn(id) {
 		st, _ := s.Stream(streamID)
 		for _, r := range st.Ranges {
-			if r.WAL == id {
+			if r.WAL == id && r.Generation < w.Generation {
 				out = append(out, stream.RangeInfo{
 					ID: stream.ID(streamID), Epoch: stream.Epoch(r.LeaderEpoch), Start: r.Start, End: r.End,
 					Committed: r.Committed, LogStart: st.LogStart, Checkpointed: !r.Checkpoint.IsZero(),

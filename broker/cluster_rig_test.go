@@ -49,6 +49,7 @@ type member struct {
 	b      *broker.Broker // nil until it serves
 	client *remote.Client
 	pool   *rpc.Pool
+	disk   metadata.UUID
 	ended  error // why it did not start, or ended by itself
 }
 
@@ -68,7 +69,7 @@ func newClusterUnder(t *testing.T, n int, seed uint64, plan fault.Plan) *cluster
 	r.clients.Boot(func(h host.Host, sc *host.Scope) { _ = h.Sleep(sc, 24*time.Hour) }) // until the world ends
 	r.bootControl()
 	for i := range n {
-		m := &member{id: int32(i + 1)}
+		m := &member{id: int32(i + 1), disk: metadata.UUID{byte(i + 1)}}
 		m.m = w.Machine(fmt.Sprint("b", m.id))
 		r.members = append(r.members, m)
 		r.begin(m)
@@ -150,7 +151,7 @@ func (r *cluster) member(h host.Host, sc *host.Scope, m *member) (*broker.Broker
 		return nil, err
 	}
 	cfg := broker.Config{
-		NodeID: m.id, Disk: metadata.UUID{byte(m.id)}, Listen: m.kafka(), AutoCreate: true, Partitions: 1,
+		NodeID: m.id, Disk: m.disk, Listen: m.kafka(), AutoCreate: true, Partitions: 1,
 		RequestMemory: 128 << 20, GroupInitialDelay: 500 * time.Millisecond, Slabs: slabs, WALCapacity: 2 << 20,
 		Collect: broker.Collect{Every: 5 * time.Second, Grace: 10 * time.Second, Sweep: time.Hour, First: time.Minute},
 		Stream:  stream.Config{UploadAge: 10 * time.Second, UploadBytes: 1 << 20, ColdBytes: 16 << 20},
