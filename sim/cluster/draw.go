@@ -23,6 +23,11 @@ func Draw(seed uint64) workload.Settings {
 	if rng.IntN(8) > 0 { // some runs have nothing but clients
 		drawStrikes(rng, &s)
 	}
+	if rng = workload.Stream(seed, "moves", 0); rng.IntN(3) > 0 {
+		drawMoves(rng, &s)
+	}
+	strikes := s.Cluster.Strikes
+	slices.SortStableFunc(strikes, func(a, b workload.Strike) int { return cmp.Compare(a.At, b.At) })
 	rng = workload.Stream(seed, "nemesis", 0)
 	if rng.IntN(3) > 0 {
 		s.Nemesis = drawNemesis(rng, &s)
@@ -105,7 +110,16 @@ func drawStrikes(rng *rand.Rand, s *workload.Settings) {
 				Nodes: []string{c.Nodes[i].Name}, Back: 1 + time.Duration(rng.Int64N(int64(time.Second)))})
 		}
 	}
-	slices.SortStableFunc(c.Strikes, func(a, b workload.Strike) int { return cmp.Compare(a.At, b.At) })
+}
+
+// drawMoves draws what an operator asks for.
+func drawMoves(rng *rand.Rand, s *workload.Settings) {
+	c := s.Cluster
+	brokers := names(c, func(n *workload.ClusterNode) bool { return n.Broker })
+	for range rng.IntN(16) {
+		c.Strikes = append(c.Strikes, workload.Strike{At: time.Duration(rng.Int64N(int64(s.Duration))),
+			Kind: workload.StrikeMove, Nodes: []string{pick(rng, brokers...)}, Partition: rng.Int32N(s.Partitions)})
+	}
 }
 
 func names(c *workload.ClusterSettings, want func(*workload.ClusterNode) bool) (list []string) {

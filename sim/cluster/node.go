@@ -74,7 +74,7 @@ var errStoreOut = errors.New("the store is out of reach")
 // lost its epoch, which pauses, cuts and slow disks can bring about.
 func (n *node) mayEnd(err error) bool {
 	return n.excuses > 0 || errors.Is(err, errStoreOut) || n.r.troubled() &&
-		(errors.Is(err, remote.ErrFenced) || errors.Is(err, remote.ErrNoLeader))
+		(errors.Is(err, remote.ErrFenced) || errors.Is(err, broker.ErrFenced) || errors.Is(err, remote.ErrNoLeader))
 }
 
 func (n *node) serve(h host.Host, sc *host.Scope) error {

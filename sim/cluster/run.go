@@ -28,6 +28,7 @@ type run struct {
 	holders  holders
 	puts     int
 	restarts int
+	moves    int // begun
 	ends     []string
 	calm     bool // everything that goes wrong has ended
 	closing  bool // the world ends

@@ -4,6 +4,9 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/metadata/metadatapb"
+	real "github.com/weirmq/weir/node"
 	"github.com/weirmq/weir/sim"
 	"github.com/weirmq/weir/sim/workload"
 )
@@ -45,7 +48,45 @@ func (r *run) strike(s *workload.Strike, n *node) {
 		n.m.CrashAt(n.m.Calls()+1+s.Calls, when, sim.Seeded)
 	case workload.StrikeStop:
 		n.stop(s.Back)
+	case workload.StrikeMove:
+		r.move(n, s.Partition)
 	}
+}
+
+// move asks the controllers to move a partition of the judged topic to a node, as an operator does.
+func (r *run) move(n *node, partition int32) {
+	asker := r.best()
+	if asker == nil {
+		return
+	}
+	var cmd *metadatapb.Command
+	asker.Metadata().Read(func(s *metadata.State) {
+		t, _ := s.TopicByName(workload.Topic)
+		if p, ok := s.Partition(t.ID, partition); ok && p.Owned && p.Owner != n.ID {
+			cmd = &metadatapb.Command{Body: &metadatapb.Command_BeginMove{BeginMove: &metadatapb.BeginMove{
+				Stream: p.Stream, LeaderEpoch: p.LeaderEpoch, To: &n.ID,
+			}}}
+		}
+	})
+	if cmd == nil {
+		return
+	}
+	at := r.of(asker)
+	at.m.Host().Go(nil, "operator.move", func(sc *host.Scope) {
+		if res, err := asker.Metadata().Propose(sc, cmd); err == nil && res.GetRefusal() == 0 {
+			r.moves++
+		}
+	})
+}
+
+// of is where a node runs.
+func (r *run) of(up *real.Node) *node {
+	for _, n := range r.nodes {
+		if n.up == up {
+			return n
+		}
+	}
+	return nil
 }
 
 // heal ends all that goes wrong. Nodes that are gone stay gone; the others are started.

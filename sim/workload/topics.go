@@ -47,6 +47,9 @@ func (a *actor) admin(sc *host.Scope, o *Op) {
 		if t, err = a.describe(sc, adminTopic); err != nil {
 			return
 		}
+		if a.c.lead != nil {
+			return // another node may know more
+		}
 		switch t.ErrorCode {
 		case 0:
 			op.Partitions = int32(len(t.Partitions))
