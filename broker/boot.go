@@ -69,9 +69,11 @@ func (b *Broker) boot(sc *host.Scope) error {
 		}
 	}
 	b.engine.Start(b.root)
+	b.holdOwn()
 	b.moving.up.Store(true) // before any partition opens: others may open from what this WAL owes
 	// What holes left in the WAL may pin all of it, and the partitions that are opened next need room there.
 	b.work.Go("broker.quarantine", b.quarantineLoop)
+	b.startRecoveries()
 	b.reportOffline()
 	return b.followOnce(sc, 0)
 }
@@ -236,15 +238,8 @@ func (b *Broker) dataFlag() string {
 
 // recoverStreams makes what the scan found readable, records holes, and seals the ranges that were open.
 func (b *Broker) recoverStreams(sc *host.Scope, rec *wal.Recovery) error {
-	b.catalog = &catalog{meta: b.meta, cluster: b.cluster, broker: b.cfg.NodeID, epoch: b.epoch,
-		walID: b.walID, walGen: b.walGen}
-	cfg := b.cfg.Stream
-	cfg.NewShadow, cfg.Fatal = b.newShadow, b.fail
-	if b.cfg.Cluster != nil {
-		cfg.Owed = b.readOwed
-	}
-	cfg.Writer = b.writerID()
-	b.engine = stream.NewEngine(b.h, cfg, b.log, b.store, b.catalog)
+	b.catalog = b.newCatalog(b.walID, b.walGen)
+	b.engine = stream.NewEngine(b.h, b.streamConfig(), b.log, b.store, b.catalog)
 	b.cfg.Slabs.Pressure = func() { b.engine.Evict() }
 	var ranges []stream.RangeInfo
 	b.meta.Read(func(s *metadata.State) { ranges = rangesOn(s, metadata.UUID(b.walID)) })
@@ -257,6 +252,17 @@ func (b *Broker) recoverStreams(sc *host.Scope, rec *wal.Recovery) error {
 	}
 	b.noteRecovery(rec)
 	return b.sealRecovered(sc, ranges, found)
+}
+
+// streamConfig is what the engine of each WAL that this broker holds is told.
+func (b *Broker) streamConfig() stream.Config {
+	cfg := b.cfg.Stream
+	cfg.NewShadow, cfg.Fatal = b.newShadow, b.fail
+	if b.cfg.Cluster != nil {
+		cfg.Owed = b.readOwed
+	}
+	cfg.Writer = b.writerID()
+	return cfg
 }
 
 // rangesOn lists what metadata knows of the ranges whose records may lie in a WAL. Those of its current generation are

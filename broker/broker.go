@@ -57,7 +57,9 @@ type Broker struct {
 	producer producerIDs
 
 	moving     moving
-	quarantine quarantine
+	keys       keyring
+	quarantine *quarantine            // of its own WAL
+	recoveries recoveries             // of other brokers' WALs
 	shape      uint64                 // of metadata, that topics reflects; the follow task's
 	deleting   map[metadata.UUID]bool // topics that a task deletes; the follow task's
 
@@ -74,7 +76,8 @@ type Broker struct {
 	draining      atomic.Bool
 	failed        host.Future[struct{}] // completed with what ended the broker by itself
 
-	mu      host.Mutex // guards the fields below
+	mu      host.Mutex // guards the fields below, and what recoveries says
+	held    map[wal.UUID]*heldWAL
 	conns   map[uint64]*conn
 	lastID  uint64    // of a connection
 	idle    host.Cond // signalled when conns becomes empty
@@ -90,7 +93,7 @@ const connectionsMax = 50_000
 // New returns a broker that Start brings up.
 func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store) *Broker {
 	b := &Broker{h: h, cfg: cfg, meta: meta, store: store, apis: apis, conns: map[uint64]*conn{},
-		deleting: map[metadata.UUID]bool{}}
+		deleting: map[metadata.UUID]bool{}, held: map[wal.UUID]*heldWAL{}}
 	b.mu.Init(h)
 	b.idle.Init(h, &b.mu)
 	b.follows.Init(h, &b.mu)
@@ -100,7 +103,7 @@ func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store
 	b.topics.init()
 	b.producer.init(b)
 	b.moving.init(h)
-	b.quarantine.turn.Init(h, 1)
+	b.keys.init(h)
 	return b
 }
 

@@ -3,7 +3,6 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/internal/probe"
@@ -22,10 +21,16 @@ type catalog struct {
 	epoch   int64
 	walID   wal.UUID
 	walGen  int64
-	next    atomic.Uint64 // the next key's sequence; sequences are never reused within an epoch
+	keys    *keyring
 }
 
 var _ stream.Catalog = (*catalog)(nil)
+
+// newCatalog is that of a WAL which this broker holds at a generation.
+func (b *Broker) newCatalog(id wal.UUID, generation int64) *catalog {
+	return &catalog{meta: b.meta, cluster: b.cluster, broker: b.cfg.NodeID, epoch: b.epoch,
+		walID: id, walGen: generation, keys: &b.keys}
+}
 
 func (c *catalog) object(seq uint64) metadata.ObjectID {
 	return metadata.ObjectID{Broker: c.broker, Epoch: c.epoch, Seq: seq}
@@ -33,7 +38,7 @@ func (c *catalog) object(seq uint64) metadata.ObjectID {
 
 // NextKey implements stream.Catalog.
 func (c *catalog) NextKey() (uint64, string) {
-	seq := c.next.Add(1) - 1
+	seq := c.keys.take(c)
 	return seq, c.object(seq).Key(c.cluster)
 }
 
@@ -122,7 +127,7 @@ func (c *catalog) Commit(sc *host.Scope, com stream.Commit) ([]stream.Verdict, e
 	if len(verdicts) != len(com.Entries) {
 		return nil, fmt.Errorf("broker: commit of %d entries was answered with %d verdicts", len(com.Entries), len(verdicts))
 	}
-	return verdicts, nil
+	return verdicts, c.settle(sc, com.Seq)
 }
 
 func verdictOf(v metadatapb.Verdict) stream.Verdict {
@@ -140,9 +145,21 @@ func verdictOf(v metadatapb.Verdict) stream.Verdict {
 }
 
 // GiveUp implements stream.Catalog.
-func (c *catalog) GiveUp(sc *host.Scope, seq uint64) error {
-	cmd := &metadatapb.RaiseLow{Broker: c.broker, Epoch: c.epoch, Seq: seq + 1}
+func (c *catalog) GiveUp(sc *host.Scope, seq uint64) error { return c.raise(sc, c.keys.giveUp(seq)) }
+
+// settle notes that the key of seq is referred to.
+func (c *catalog) settle(sc *host.Scope, seq uint64) error { return c.raise(sc, c.keys.settle(seq)) }
+
+// raise has the low sequence raised, if it is not 0.
+func (c *catalog) raise(sc *host.Scope, low uint64) error {
+	if low == 0 {
+		return nil
+	}
+	cmd := &metadatapb.RaiseLow{Broker: c.broker, Epoch: c.epoch, Seq: low}
 	_, err := c.propose(sc, "raise the low sequence", metadata.NewCommand(cmd))
+	if err == nil {
+		c.keys.raised(low)
+	}
 	return err
 }
 

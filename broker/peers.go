@@ -38,10 +38,10 @@ func (b *Broker) answersPeers() error {
 	return nil
 }
 
-// engineOf returns the streams of a WAL that this broker holds, nil if it does not.
+// engineOf returns the streams of a WAL that this broker holds, its own or one that it recovers, nil if it does not.
 func (b *Broker) engineOf(id metadata.UUID) *stream.Engine {
-	if wal.UUID(id) == b.walID {
-		return b.engine
+	if w, ok := b.heldLog(wal.UUID(id)); ok {
+		return w.engine
 	}
 	return nil
 }

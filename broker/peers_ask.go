@@ -25,6 +25,11 @@ const (
 
 // readOwed implements stream.Config.Owed: it asks the holder of the WAL that owes an offset, and nobody else.
 func (b *Broker) readOwed(sc *host.Scope, q stream.OwedRead) ([]stream.OwedEntry, error) {
+	return b.readOwedBy(sc, q, b.engine)
+}
+
+// readOwedBy is readOwed for the engine by, which has looked in its own WAL.
+func (b *Broker) readOwedBy(sc *host.Scope, q stream.OwedRead, by *stream.Engine) ([]stream.OwedEntry, error) {
 	until := b.h.Now().Add(owedPatience)
 	for {
 		o := b.owingAt(q.ID, q.From)
@@ -33,7 +38,7 @@ func (b *Broker) readOwed(sc *host.Scope, q stream.OwedRead) ([]stream.OwedEntry
 			return nil, stream.ErrGone
 		case o.lost != nil:
 			return nil, o.lost
-		case !o.found, o.r.End == metadata.Open, b.engineOf(o.r.WAL) == b.engine:
+		case !o.found, o.r.End == metadata.Open, b.engineOf(o.r.WAL) == by:
 			return nil, stream.ErrNoObject
 		case o.committed && q.From >= o.logStart:
 			return nil, nil
@@ -140,7 +145,11 @@ func (b *Broker) stateNow(sc *host.Scope, id stream.ID, epoch int32, start int64
 	}
 	whole := last.Frontier >= last.End && last.CheckpointAt == last.End
 	if e := b.engineOf(last.WAL); e != nil && !whole {
-		return e.StateAt(sc, id, stream.Epoch(last.LeaderEpoch), start)
+		state, err := e.StateAt(sc, id, stream.Epoch(last.LeaderEpoch), start)
+		if err != nil && b.engineOf(last.WAL) != e { // let go of meanwhile: objects have it, or another holder does
+			return nil, stream.ErrNotNow
+		}
+		return state, err
 	}
 	if address != "" && !whole {
 		q := peer.StateAt{Stream: uint64(id), LeaderEpoch: last.LeaderEpoch, End: start, WAL: last.WAL}

@@ -20,10 +20,18 @@ import (
 // A crash at any step leaves at worst an object that nothing refers to, of an epoch that is fenced with the next
 // start: garbage (rule 34).
 
-// quarantine is the work under way.
+// quarantine is the work under way for one WAL.
 type quarantine struct {
+	b       *Broker
+	held    *heldWAL
 	turn    host.Semaphore    // one unit: who works
 	pending *quarantineObject // its outcome is not known yet: it is repeated under the same key; or nil
+}
+
+func (b *Broker) newQuarantine(held *heldWAL) *quarantine {
+	q := &quarantine{b: b, held: held}
+	q.turn.Init(b.h, 1)
+	return q
 }
 
 // quarantineObject is one object on its way. The bytes stay the same as long as they are owed.
@@ -42,7 +50,7 @@ func (o *quarantineObject) isOf(h stream.Holed) bool {
 // the start, which may wait for the room that it makes.
 func (b *Broker) quarantineLoop(sc *host.Scope) error {
 	for {
-		b.quarantineHoles(sc)
+		b.quarantine.holes(sc)
 		every := b.cfg.Collect.Every
 		if b.appliedIndex() == 0 {
 			every = min(every, quarantineStart)
@@ -56,22 +64,22 @@ func (b *Broker) quarantineLoop(sc *host.Scope) error {
 // quarantineStart is how often holes are looked for during the start.
 const quarantineStart = 500 * time.Millisecond
 
-// quarantineHoles copies and lets go what each hole left in the WAL, and reports whether none is left undone.
-func (b *Broker) quarantineHoles(sc *host.Scope) bool {
-	if b.quarantine.turn.Acquire(sc, 1) != nil {
+// holes copies and lets go what each hole left in the WAL, and reports whether none is left undone.
+func (q *quarantine) holes(sc *host.Scope) bool {
+	if q.turn.Acquire(sc, 1) != nil {
 		return false
 	}
-	defer b.quarantine.turn.Release(1)
-	holed := b.engine.Holed()
-	if o := b.quarantine.pending; o != nil && (len(holed) == 0 || !o.isOf(holed[0])) { // dropped, or another came first
-		if err := b.giveUpQuarantine(sc); err != nil {
-			b.h.Log().Warn("give up a quarantine object, will be repeated", "error", err)
+	defer q.turn.Release(1)
+	holed := q.held.engine.Holed()
+	if o := q.pending; o != nil && (len(holed) == 0 || !o.isOf(holed[0])) { // dropped, or another came first
+		if err := q.giveUp(sc); err != nil {
+			q.b.h.Log().Warn("give up a quarantine object, will be repeated", "error", err)
 			return false
 		}
 	}
 	for _, h := range holed {
-		if err := b.quarantineHole(sc, h); err != nil {
-			b.h.Log().Warn("copy what a hole left in the WAL to an object; until then it pins the WAL, will be repeated",
+		if err := q.hole(sc, h); err != nil {
+			q.b.h.Log().Warn("copy what a hole left in the WAL to an object; until then it pins the WAL, will be repeated",
 				"stream", uint64(h.Hole.ID), "epoch", int32(h.Hole.Epoch), "error", err)
 			return false
 		}
@@ -79,72 +87,74 @@ func (b *Broker) quarantineHoles(sc *host.Scope) bool {
 	return true
 }
 
-// quarantineHole does so for one hole, the one that is pending if any is.
-func (b *Broker) quarantineHole(sc *host.Scope, h stream.Holed) error {
-	q := &b.quarantine
+// hole does so for one hole, the one that is pending if any is.
+func (q *quarantine) hole(sc *host.Scope, h stream.Holed) error {
 	if q.pending == nil {
-		owed, err := b.owesHole(sc, h)
+		owed, err := q.owes(sc, h)
 		if err != nil {
 			return err
 		}
 		if !owed {
-			b.engine.Quarantined(h.Hole.ID, h.Hole.Epoch)
+			q.held.engine.Quarantined(h.Hole.ID, h.Hole.Epoch)
 			return nil
 		}
-		o := &quarantineObject{of: h, body: newQuarantineBody(b, h)}
-		o.seq, o.key = b.catalog.NextKey()
+		o := &quarantineObject{of: h, body: newQuarantineBody(q.b.cluster, q.held, h)}
+		o.seq, o.key = q.held.catalog.NextKey()
 		q.pending = o
 	}
-	if err := b.putQuarantine(sc, q.pending); err != nil {
+	if err := q.put(sc, q.pending); err != nil {
 		return err
 	}
-	b.h.Log().Info("copied what a hole left in the WAL to an object", "stream", uint64(h.Hole.ID),
+	q.b.h.Log().Info("copied what a hole left in the WAL to an object", "stream", uint64(h.Hole.ID),
 		"epoch", int32(h.Hole.Epoch), "object", q.pending.key, "bytes", q.pending.body.Size())
 	q.pending = nil
-	b.engine.Quarantined(h.Hole.ID, h.Hole.Epoch)
+	q.held.engine.Quarantined(h.Hole.ID, h.Hole.Epoch)
 	return nil
 }
 
-// putQuarantine stores o and has it recorded.
-func (b *Broker) putQuarantine(sc *host.Scope, o *quarantineObject) error {
-	if err := b.store.Put(sc, o.key, o.body); err != nil {
+// put stores o and has it recorded.
+func (q *quarantine) put(sc *host.Scope, o *quarantineObject) error {
+	if err := q.b.store.Put(sc, o.key, o.body); err != nil {
 		if o.body.gone { // nobody waits for it any more, or for other bytes
-			return errors.Join(err, b.giveUpQuarantine(sc))
+			return errors.Join(err, q.giveUp(sc))
 		}
 		return fmt.Errorf("put object %s: %w", o.key, err)
 	}
-	cmd := &metadatapb.Quarantine{Wal: b.walID[:], Generation: b.walGen, Stream: uint64(o.of.Hole.ID),
+	cmd := &metadatapb.Quarantine{Wal: q.held.id[:], Generation: q.held.gen, Stream: uint64(o.of.Hole.ID),
 		LeaderEpoch: int32(o.of.Hole.Epoch), Seq: o.seq, Size: uint64(o.body.Size()), Crc: o.body.crc}
-	_, err := b.catalog.propose(sc, "record quarantine object "+o.key, metadata.NewCommand(cmd))
+	_, err := q.held.catalog.propose(sc, "record quarantine object "+o.key, metadata.NewCommand(cmd))
 	if errors.Is(err, ErrRefused) { // the loss was accepted meanwhile, or the key given up with a higher one
-		return errors.Join(err, b.giveUpQuarantine(sc))
+		return errors.Join(err, q.giveUp(sc))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return q.held.catalog.settle(sc, o.seq)
 }
 
-// giveUpQuarantine makes garbage of the object on its way.
-func (b *Broker) giveUpQuarantine(sc *host.Scope) error {
-	if err := b.engine.GiveUp(sc, b.quarantine.pending.seq); err != nil {
-		return fmt.Errorf("give up object %s: %w", b.quarantine.pending.key, err)
+// giveUp makes garbage of the object on its way.
+func (q *quarantine) giveUp(sc *host.Scope) error {
+	if err := q.held.engine.GiveUp(sc, q.pending.seq); err != nil {
+		return fmt.Errorf("give up object %s: %w", q.pending.key, err)
 	}
-	b.quarantine.pending = nil
+	q.pending = nil
 	return nil
 }
 
-// owesHole reports whether a hole has to be quarantined, by metadata. It marks the hole to the end of its range
+// owes reports whether a hole has to be quarantined, by metadata. It marks the hole to the end of its range
 // first: what lies above it there is let go as well, and whoever accepts the loss accepts that with it.
-func (b *Broker) owesHole(sc *host.Scope, h stream.Holed) (bool, error) {
+func (q *quarantine) owes(sc *host.Scope, h stream.Holed) (bool, error) {
 	hole := h.Hole
 	hole.To = stream.Unknown
 	// Refused when the WAL owes nothing there any more; the state says so below.
-	if err := b.catalog.MarkHole(sc, hole); err != nil && !errors.Is(err, ErrRefused) {
+	if err := q.held.catalog.MarkHole(sc, hole); err != nil && !errors.Is(err, ErrRefused) {
 		return false, err
 	}
 	owed := false
-	b.meta.Read(func(s *metadata.State) {
+	q.b.meta.Read(func(s *metadata.State) {
 		st, _ := s.Stream(uint64(hole.ID))
 		for _, x := range st.Holes {
-			owed = owed || x.LeaderEpoch == int32(hole.Epoch) && x.WAL == metadata.UUID(b.walID) &&
+			owed = owed || x.LeaderEpoch == int32(hole.Epoch) && x.WAL == metadata.UUID(q.held.id) &&
 				!x.Accepted && x.Quarantine.IsZero()
 		}
 	})

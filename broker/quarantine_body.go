@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/stream"
 	"github.com/weirmq/weir/wal"
@@ -34,15 +35,15 @@ type quarantineBody struct {
 	gone bool   // the WAL was trimmed past the bytes
 }
 
-func newQuarantineBody(b *Broker, h stream.Holed) *quarantineBody {
-	body := &quarantineBody{log: b.log, from: h.From, to: h.To}
+func newQuarantineBody(cluster metadata.UUID, w *heldWAL, h stream.Holed) *quarantineBody {
+	body := &quarantineBody{log: w.log, from: h.From, to: h.To}
 	p, le := body.head[:], binary.LittleEndian
 	copy(p, quarantineMagic)
 	le.PutUint16(p[8:], quarantineVersion)
 	le.PutUint16(p[10:], quarantineHeader)
-	copy(p[16:], b.cluster[:])
-	copy(p[32:], b.walID[:])
-	le.PutUint64(p[48:], uint64(b.walGen))
+	copy(p[16:], cluster[:])
+	copy(p[32:], w.id[:])
+	le.PutUint64(p[48:], uint64(w.gen))
 	le.PutUint64(p[56:], uint64(h.Hole.ID))
 	le.PutUint32(p[64:], uint32(h.Hole.Epoch))
 	le.PutUint64(p[72:], uint64(h.Hole.From))

@@ -17,8 +17,8 @@ import (
 
 // The bytes of a quarantine object are the format's, however they are read, each time they are read.
 func TestAQuarantineObjectHasTheBytesOfItsFormat(t *testing.T) {
-	b := &Broker{cluster: metadata.UUID{1, 2, 3}, walID: wal.UUID{4, 5, 6}, walGen: 7}
-	body := newQuarantineBody(b, stream.Holed{From: 0x9000, To: 0x9000,
+	held := &heldWAL{id: wal.UUID{4, 5, 6}, gen: 7}
+	body := newQuarantineBody(metadata.UUID{1, 2, 3}, held, stream.Holed{From: 0x9000, To: 0x9000,
 		Hole: stream.HoleError{ID: 8, Epoch: 9, From: 10, To: stream.Unknown}})
 	for range 2 {
 		obj, err := io.ReadAll(objectstore.OpenBody(nil, body))

@@ -80,7 +80,7 @@ func (b *Broker) flush(sc *host.Scope) error {
 	sc, cancel := sc.Child(b.h.Now().Add(flushMax))
 	defer cancel()
 	err := b.engine.Flush(sc)
-	if errors.Is(err, stream.ErrRefused) && b.quarantineHoles(sc) {
+	if errors.Is(err, stream.ErrRefused) && b.quarantine.holes(sc) {
 		err = b.engine.Flush(sc)
 	}
 	if errors.Is(err, host.ErrTimeout) {

@@ -160,6 +160,9 @@ type scan struct {
 
 func newScan(info RangeInfo) *scan {
 	at := max(info.Committed, info.Start)
+	if mutant.On(mutant.EndBelowCommitted) {
+		at = info.Start
+	}
 	r := &rangeLog{epoch: info.Epoch, start: info.Start, closed: true,
 		end: at, durable: at, committed: at, discharged: at}
 	return &scan{info: info, floor: max(at, info.LogStart), next: -1, r: r}

@@ -55,6 +55,11 @@ const (
 	LeaseSkipped           ID = "lease-skipped"
 	ParkedUnfenced         ID = "parked-unfenced"
 	RecovererWrites        ID = "recoverer-writes"
+	ScanBeforeFence        ID = "scan-before-fence"
+	RecoveryStale          ID = "recovery-stale"
+	SealsOnlyFound         ID = "seals-only-found"
+	ReleaseWrongWAL        ID = "release-wrong-wal"
+	EndBelowCommitted      ID = "end-below-committed"
 )
 
 // Bug is one planted bug.
@@ -97,6 +102,11 @@ func All() []Bug {
 		{LeaseSkipped, "wal", "rule 6", "an answer leaves without the lease"},
 		{ParkedUnfenced, "wal", "rule 6", "an answer that waited for the lease does not read the fence word again"},
 		{RecovererWrites, "wal", "rule 8", "who recovers another's WAL goes on in its ring"},
+		{ScanBeforeFence, "broker", "rule 7", "another's WAL is scanned before the fence word is written"},
+		{RecoveryStale, "broker", "rule 7", "metadata is read before the recoverer is assigned, not after the fence word"},
+		{SealsOnlyFound, "broker", "A26", "only the ranges with records in another's WAL are closed"},
+		{ReleaseWrongWAL, "broker", "rule 9", "the files of this broker's own WAL are removed in place of those released"},
+		{EndBelowCommitted, "stream", "rule 32", "a recovered range ends where its log does, although more is committed"},
 		{BirthOutOfOrder, "wal", "rule 10", "a WAL is open in metadata before its superblock and its name are synced"},
 		{FrameUnchecked, "wal", "rule 11", "a frame is believed without the checksums of its blocks"},
 		{ChainIgnored, "wal", "rule 12", "a frame follows another whatever its chain, position and epoch say"},
