@@ -21,6 +21,7 @@ func handleOffsetCommit(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 	byID := c.version >= 10
 	ev := group.Commit{MemberID: req.MemberID, InstanceID: deref(req.InstanceID), Generation: req.Generation}
+	late := false
 	var asked []*kmsg.OffsetCommitResponseTopicPartition // that the group answers for, in its order
 	resp.Topics = make([]kmsg.OffsetCommitResponseTopic, len(req.Topics))
 	for i := range req.Topics {
@@ -28,9 +29,12 @@ func handleOffsetCommit(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		out := &resp.Topics[i]
 		*out = kmsg.NewOffsetCommitResponseTopic()
 		out.Topic, out.TopicID = rt.Topic, rt.TopicID
-		name, code := b.committedName(rt.Topic, rt.TopicID, byID)
-		if code == codeNone && !byID {
-			_, code = b.find(name, [16]byte{}, false)
+		name, code := b.commitsTo(rt, byID)
+		if !late && b.cfg.Cluster != nil && (code == codeUnknownTopicOrPartition || code == codeUnknownTopicID) {
+			late = true // another broker may have said that it is there
+			if b.catchUp(sc) == nil {
+				name, code = b.commitsTo(rt, byID)
+			}
 		}
 		if code != codeNone {
 			probe.Hit(probe.BrokerCommitOfDeleted)
@@ -55,6 +59,15 @@ func handleOffsetCommit(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		b.commitOffsets(sc, req.Group, ev, asked)
 	}
 	return encode(c, resp), nil
+}
+
+// commitsTo is the name of a topic that a request commits offsets of, and whether it is there.
+func (b *Broker) commitsTo(rt *kmsg.OffsetCommitRequestTopic, byID bool) (string, Code) {
+	name, code := b.committedName(rt.Topic, rt.TopicID, byID)
+	if code == codeNone && !byID {
+		_, code = b.find(name, [16]byte{}, false)
+	}
+	return name, code
 }
 
 // committedName is the topic's name, which is what offsets are kept under.

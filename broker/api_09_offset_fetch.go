@@ -13,20 +13,22 @@ import (
 //
 // Behavior: committed offsets from durable state. An unknown group, topic or partition is no error:
 // offset -1, empty metadata. null topics (v2+) ask for all. The answer is linearizable: the part must
-// serve, and the broker hold its fence, after the request came (rule 28).
+// serve, and the broker hold its fence and its lease, after the request came (rule 28); in a cluster it has seen
+// by then which topics are gone, because their offsets are as well.
 //
 // Version notes: v2 top-level error, all topics; v5 leader epoch; v7 require stable (no transactions are
 // open here, so every offset is); v8 many groups (KIP-709); v9 member id and epoch; v10 topic ids.
-func handleOffsetFetch(b *Broker, _ *host.Scope, c *call) (reply, error) {
+func handleOffsetFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.OffsetFetchRequest)
 	resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
+	stale := b.catchUp(sc) != nil
 	if c.version >= 8 {
 		for i := range req.Groups {
-			resp.Groups = append(resp.Groups, b.fetchGroupOffsets(&req.Groups[i], c.version >= 10))
+			resp.Groups = append(resp.Groups, b.fetchGroupOffsets(&req.Groups[i], c.version >= 10, stale))
 		}
 		return encode(c, resp), nil
 	}
-	read, code := b.groupOffsets(req.Group)
+	read, code := b.groupOffsets(req.Group, stale)
 	resp.ErrorCode = int16(code)
 	want := req.Topics
 	if want == nil && c.version >= 2 {
@@ -51,10 +53,12 @@ func handleOffsetFetch(b *Broker, _ *host.Scope, c *call) (reply, error) {
 	return encode(c, resp), nil
 }
 
-func (b *Broker) fetchGroupOffsets(want *kmsg.OffsetFetchRequestGroup, byID bool) kmsg.OffsetFetchResponseGroup {
+func (b *Broker) fetchGroupOffsets(
+	want *kmsg.OffsetFetchRequestGroup, byID, stale bool,
+) kmsg.OffsetFetchResponseGroup {
 	out := kmsg.NewOffsetFetchResponseGroup()
 	out.Group = want.Group
-	read, code := b.groupOffsets(want.Group)
+	read, code := b.groupOffsets(want.Group, stale)
 	out.ErrorCode = int16(code)
 	if code != codeNone {
 		return out
@@ -92,11 +96,14 @@ func (b *Broker) fetchGroupOffsets(want *kmsg.OffsetFetchRequestGroup, byID bool
 // committed are a group's committed offsets, by topic and partition.
 type committed []group.Offset
 
-// groupOffsets reads a group's committed offsets.
-func (b *Broker) groupOffsets(id string) (committed, Code) {
+// groupOffsets reads a group's committed offsets, unless the broker could not learn what has become of their topics.
+func (b *Broker) groupOffsets(id string, stale bool) (committed, Code) {
 	g, code := b.coordinatorOf(id)
 	if code != codeNone {
 		return nil, code
+	}
+	if stale {
+		return nil, codeCoordinatorNotAvailable
 	}
 	offsets, ok := g.offsets(id)
 	if !ok || !b.holdsFence() {

@@ -10,7 +10,7 @@ import (
 // DescribeGroups (key 15), v0–6.
 //
 // Behavior: state, protocol and members of each group. A group that does not exist is Dead without an
-// error; from v6 on it is GROUP_ID_NOT_FOUND (KIP-1043).
+// error; from v6 on it is GROUP_ID_NOT_FOUND (KIP-1043). One that another broker coordinates is NOT_COORDINATOR.
 //
 // Version notes: v3 authorized operations (not computed); v4 instance ids; v6 error message.
 func handleDescribeGroups(b *Broker, _ *host.Scope, c *call) (reply, error) {
@@ -26,6 +26,9 @@ func (b *Broker) describeGroup(id string, version int16) kmsg.DescribeGroupsResp
 	out := kmsg.NewDescribeGroupsResponseGroup()
 	out.Group = id
 	g, code := b.coordinatorOf(id)
+	if code == codeNone && !b.vouches() {
+		code = codeNotCoordinator
+	}
 	if code != codeNone {
 		out.ErrorCode = int16(code)
 		return out

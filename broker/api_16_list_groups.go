@@ -11,13 +11,18 @@ import (
 
 // ListGroups (key 16), v0–5.
 //
-// Behavior: the groups that this broker coordinates, by id.
+// Behavior: the groups that this broker coordinates, by id; clients ask every broker. While a partition of the offsets
+// topic is on its way here it is COORDINATOR_LOAD_IN_PROGRESS.
 //
 // Version notes: v4 state filter and state; v5 type filter and type (KIP-848): all are classic.
 func handleListGroups(b *Broker, _ *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.ListGroupsRequest)
 	resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
 	if len(req.TypesFilter) > 0 && !containsFold(req.TypesFilter, "classic") {
+		return encode(c, resp), nil
+	}
+	if code := b.coordinates(); code != codeNone {
+		resp.ErrorCode = int16(code)
 		return encode(c, resp), nil
 	}
 	for _, g := range b.coordinatorParts() {
@@ -35,6 +40,24 @@ func handleListGroups(b *Broker, _ *host.Scope, c *call) (reply, error) {
 	}
 	slices.SortFunc(resp.Groups, func(x, y kmsg.ListGroupsResponseGroup) int { return strings.Compare(x.Group, y.Group) })
 	return encode(c, resp), nil
+}
+
+// coordinates is the code that says why not all groups of this broker can be listed.
+func (b *Broker) coordinates() Code {
+	if b.cfg.Cluster == nil {
+		return codeNone
+	}
+	if !b.vouches() {
+		return codeCoordinatorNotAvailable
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, g := range b.groups.parts {
+		if g != nil && !g.isOpen() && !g.isBroken() {
+			return codeCoordinatorLoadInProgress
+		}
+	}
+	return codeNone
 }
 
 func containsFold(list []string, s string) bool {

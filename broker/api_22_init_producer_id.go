@@ -22,6 +22,8 @@ func handleInitProducerID(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		resp.ErrorCode = int16(codeTransactionalIDAuthFailed)
 		return encode(c, resp), nil
 	}
+	sc, cancel := b.within(sc, 0)
+	defer cancel()
 	id, err := b.producer.next(sc)
 	if err != nil {
 		resp.ErrorCode = int16(codeCoordinatorNotAvailable)

@@ -300,7 +300,7 @@ func (b *Broker) sealRecovered(sc *host.Scope, ranges []stream.RangeInfo, found 
 		f := &found[i]
 		if f.Hole != nil {
 			probe.Hit(probe.BrokerBootHole)
-			if err := b.catalog.MarkHole(sc, *f.Hole); err != nil {
+			if err := b.markHole(sc, *f.Hole); err != nil {
 				return err
 			}
 			b.h.Log().Error("a range is offline", "stream", uint64(f.ID), "epoch", int32(f.Epoch), "why", f.Hole.Error())
@@ -323,6 +323,20 @@ func (b *Broker) sealRecovered(sc *host.Scope, ranges []stream.RangeInfo, found 
 		entries = entries[n:]
 	}
 	return nil
+}
+
+// markHole records a hole, however long that takes, unless it is refused.
+func (b *Broker) markHole(sc *host.Scope, hole stream.HoleError) (err error) {
+	unanswered := b.patiently(sc, "mark a hole", func() error {
+		if err = b.catalog.MarkHole(sc, hole); errors.Is(err, ErrRefused) || errors.Is(err, stream.ErrFenced) {
+			return nil
+		}
+		return err
+	})
+	if unanswered != nil {
+		return unanswered
+	}
+	return err
 }
 
 // reopenRanges opens a range for every partition that a clean stop left without owner.

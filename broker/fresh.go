@@ -14,3 +14,6 @@ func (b *Broker) holdsFence() bool {
 	}
 	return b.holdsLease()
 }
+
+// vouches is holdsFence for what only others could have changed: alone there are none.
+func (b *Broker) vouches() bool { return b.cfg.Cluster == nil || b.holdsFence() }

@@ -36,6 +36,24 @@ func (b *Broker) syncBriefly(sc *host.Scope) error {
 	return err
 }
 
+// catchUpMax bounds how long a request waits for the controllers before it reads.
+const catchUpMax = 5 * time.Second
+
+// catchUp waits until requests see what the controllers have answered to anybody. Alone they do, but for what the
+// follow task is at.
+func (b *Broker) catchUp(sc *host.Scope) error {
+	if b.cfg.Cluster == nil {
+		return nil
+	}
+	sc, cancel := sc.Child(b.h.Now().Add(catchUpMax))
+	defer cancel()
+	index, err := b.cfg.Cluster.Sync(sc)
+	if err != nil {
+		return err
+	}
+	return b.awaitApplied(sc, index)
+}
+
 // patiently repeats do until it succeeds or sc ends. What a broker that is alone fails at it fails at for good: its
 // controller is of the same process.
 func (b *Broker) patiently(sc *host.Scope, doing string, do func() error) error {
