@@ -226,16 +226,19 @@ func (u unopened) seal(*host.Scope) (int64, []byte, error) { return u.end, nil, 
 
 // seal implements leaver. Requests that come from now on wait for the next owner's name, or for their time to be over.
 func (p *part) seal(sc *host.Scope) (int64, []byte, error) {
+	wrong, err := p.wrongState(sc)
+	if err != nil {
+		return 0, nil, err
+	}
 	if s, err := p.leave(sc); s == nil {
 		return p.start, nil, err
 	}
-	early := p.snapshot()
 	end, err := p.stream.Seal(sc)
 	if err != nil {
 		return 0, nil, err
 	}
-	if mutant.On(mutant.ProducersStay) || mutant.On(mutant.StateBeforeEnd) {
-		return end, early, nil
+	if wrong != nil {
+		return end, wrong, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,17 +250,21 @@ func (p *part) seal(sc *host.Scope) (int64, []byte, error) {
 	return end, p.log.State().Snapshot(), nil
 }
 
-// snapshot is what the planted bugs hand over: a state that is not of the end.
-func (p *part) snapshot() []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// wrongState is what planted bugs hand over: a state that is not of the end.
+func (p *part) wrongState(sc *host.Scope) (state []byte, err error) {
 	switch {
-	case mutant.On(mutant.StateBeforeEnd):
-		return p.log.State().Snapshot()
 	case mutant.On(mutant.ProducersStay):
-		return emptyState(false)
+		return emptyState(false), nil
+	case mutant.On(mutant.StateBeforeEnd):
+		if _, err := p.opened.Wait(sc, 0); err != nil || !p.isOpen() {
+			return nil, err
+		}
+		p.mu.Lock()
+		state = p.log.State().Snapshot()
+		p.mu.Unlock()
+		return state, p.b.h.Sleep(sc, 5*time.Millisecond)
 	}
-	return nil
+	return nil, nil
 }
 
 // leave has appends parked from now on, or ends an opening that is under way; nil if there is no range here.
