@@ -97,8 +97,30 @@ func (e *Engine) choose(what scope) []part {
 	if len(parts) > 0 && !data {
 		probe.Hit(probe.StreamCheckpointAlone)
 	}
+	parts = e.readable(parts)
 	sortParts(parts)
 	return parts
+}
+
+// readable leaves out the ranges that could not be read a moment ago, unless there are no others: those must not wait
+// until it is known whether these are lost. The caller holds e.mu.
+func (e *Engine) readable(parts []part) []part {
+	now, kept := e.h.Now(), make([]part, 0, len(parts))
+	for _, pt := range parts {
+		if !e.failing(pt.r, now) {
+			kept = append(kept, pt)
+		}
+	}
+	if len(kept) == 0 || len(kept) == len(parts) {
+		return parts
+	}
+	probe.Hit(probe.StreamUnreadableLeft)
+	return kept
+}
+
+// failing tells that what r owes could not be read a moment ago. The caller holds e.mu.
+func (e *Engine) failing(r *rangeLog, now host.Time) bool {
+	return r.unreadFrom != 0 && r.unread >= r.discharged && now < r.unreadLast.Add(e.cfg.RetryMax)
 }
 
 func sortParts(parts []part) {
@@ -119,10 +141,17 @@ func (e *Engine) checkpoints(sc *host.Scope, p *plan) error {
 	var hold slabRun
 	defer hold.release()
 	kept := p.parts[:0]
+	var unread error // the volume fails to read one of them: the others do not wait
 	for _, pt := range p.parts {
-		if ok, err := e.complete(sc, &pt, &hold); err != nil {
+		ok, err := e.complete(sc, &pt, &hold)
+		if errors.Is(err, host.ErrIO) && sc.Err() == nil {
+			unread = cmp.Or(unread, err)
+			continue
+		}
+		if err != nil {
 			return err
-		} else if !ok {
+		}
+		if !ok {
 			continue
 		}
 		kept = append(kept, pt)
@@ -131,6 +160,9 @@ func (e *Engine) checkpoints(sc *host.Scope, p *plan) error {
 		}
 	}
 	p.parts = kept
+	if len(kept) == 0 {
+		return unread
+	}
 	return nil
 }
 

@@ -77,9 +77,12 @@ func (e *Engine) firstSealed() (at host.Time) {
 
 // chooseSealed picks what sealed ranges owe, about size bytes of it, and pins the log there. The caller holds e.mu.
 func (e *Engine) chooseSealed(size int64) (parts []part) {
-	left := size
+	left, now := size, e.h.Now()
 	for _, r := range e.owing {
 		i, stop := r.find(r.discharged), r.stop()
+		if e.failing(r, now) {
+			continue
+		}
 		if !r.sealed() || r.pending == 0 || left <= 0 || i == len(r.entries) || r.entries[i].end() > stop {
 			continue
 		}

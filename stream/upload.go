@@ -217,7 +217,7 @@ func (e *Engine) setPlan(p *plan) {
 }
 
 // put stores p's object. After an unknown outcome the same bytes are put again under the same key. When the
-// bytes cannot be read any more, the key is given up.
+// bytes cannot be read any more, or not now, the key is given up.
 func (e *Engine) put(sc *host.Scope, p *plan) error {
 	err := e.store.Put(sc, p.key, p.body)
 	if err == nil && host.Buggify(e.h, "stream.put.again") {
@@ -235,7 +235,8 @@ func (e *Engine) put(sc *host.Scope, p *plan) error {
 		return nil
 	}
 	probe.Hit(probe.StreamPutAgain)
-	if berr := p.body.err; lost(berr) || errors.Is(berr, errMoved) || mutant.On(mutant.CommitOutOfOrder) {
+	berr := p.body.err
+	if lost(berr) || errors.Is(berr, errMoved) || errors.Is(berr, host.ErrIO) || mutant.On(mutant.CommitOutOfOrder) {
 		probe.Hit(probe.StreamKeyGivenUp)
 		if err := e.cat.GiveUp(sc, p.seq); err != nil {
 			return fmt.Errorf("stream: give up object %s: %w", p.key, err)

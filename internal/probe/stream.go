@@ -27,6 +27,7 @@ var (
 	StreamStatePins       = define("stream.opening state pins half a ring and no entry waits")
 	StreamGoneUnderUpload = define("stream.deleted stream met by an upload")
 	StreamPartCut         = define("stream.upload runs into damage")
+	StreamUnreadableLeft  = define("stream.uploads went on without what could not be read")
 	StreamShadowRebuilt   = define("stream.shadow made anew")
 
 	// Reads.
