@@ -8,6 +8,7 @@ import (
 
 	"go.etcd.io/raft/v3/raftpb"
 
+	"github.com/weirmq/weir/controller/api"
 	"github.com/weirmq/weir/controller/lease"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/rpc"
@@ -50,6 +51,9 @@ type Config struct {
 	Join []string
 	// Lease is what brokers count on; used only with a Pool.
 	Lease lease.Config
+	// Gossip tells where this node's gossip is reached, and what it says of the nodes if all is asked for; for Status
+	// and Overview. It must not block. nil = there is none.
+	Gossip func(all bool) (addr string, seen []api.Sighting)
 	// Dead is called once, by the raft task, when the controller dies of anything but Close. It must not
 	// block. nil = nothing is called.
 	Dead func(error)

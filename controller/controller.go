@@ -41,6 +41,7 @@ type Controller struct {
 	err     error             // why nothing is applied any more
 	shown   []api.Member      // who the members are; replaced, never changed
 	heardOf map[uint64]string // where members are that sent something
+	signs   map[int32]sign    // of brokers
 	kept    api.Part          // the snapshot that was last asked for
 
 	// The raft task's own.
@@ -107,6 +108,7 @@ func Open(sc *host.Scope, h host.Host, cfg Config) (*Controller, error) {
 		return nil, err
 	}
 	c := &Controller{h: h, cfg: cfg, pending: map[uint64]*proposal{}, heardOf: map[uint64]string{}}
+	c.signs = map[int32]sign{}
 	if cfg.Pool != nil {
 		c.cfg.Transport = &peers{c, sc}
 		c.grants = lease.NewGrants(cfg.Lease)

@@ -38,9 +38,7 @@ func (c *Controller) Register(s *rpc.Server) {
 	handle(api.Leave, "leave", c.serveLeave, rpc.Endpoint{})
 	handle(api.Transfer, "transfer", c.serveTransfer, rpc.Endpoint{})
 	handle(api.Suspect, "suspect", c.serveSuspect, rpc.Endpoint{})
-	handle(api.Status, "status", func(*host.Scope, []byte) ([]byte, error) {
-		return c.Status().Encode(), nil
-	}, rpc.Endpoint{Stranger: true})
+	handle(api.Status, "status", c.serveStatus, rpc.Endpoint{Stranger: true})
 }
 
 // refusal turns an error into what the caller can act on.
@@ -143,8 +141,11 @@ func (c *Controller) serveHeartbeat(sc *host.Scope, req []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	if why == lease.WhyNotLeader {
+	switch why {
+	case lease.WhyNotLeader:
 		return nil, ErrNotLeader
+	case lease.WhyNone:
+		c.noteSign(q)
 	}
 	return api.HeartbeatAnswer{Number: q.Number, Why: uint8(why)}.Encode(), nil
 }
@@ -244,9 +245,15 @@ func (c *Controller) Members() []api.Member {
 // Status tells what this member knows.
 func (c *Controller) Status() api.StatusAnswer {
 	hint := c.hint()
+	var gossip string
+	if c.cfg.Gossip != nil {
+		gossip, _ = c.cfg.Gossip(false)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := api.StatusAnswer{Cluster: c.cluster, Leads: c.leads.Load(), Leader: hint, Members: c.shown}
+	a := api.StatusAnswer{
+		Cluster: c.cluster, Leads: c.leads.Load(), Leader: hint, Members: c.shown, Gossip: gossip,
+	}
 	a.Applied, _ = c.state.Index()
 	a.Self = api.Member{ID: c.member, Node: c.cfg.Node, Addr: c.cfg.Addr}
 	for _, m := range c.shown {

@@ -49,10 +49,14 @@ func (n *Node) startCluster(sc *host.Scope) error {
 			return err
 		}
 	}
-	if !n.has(rpc.RoleBroker) {
-		return n.serve(sc)
+	start := n.serve
+	if n.has(rpc.RoleBroker) {
+		start = n.startBroker
 	}
-	return n.startBroker(sc)
+	if err := start(sc); err != nil {
+		return err
+	}
+	return n.startGossip(sc)
 }
 
 func (n *Node) leases() lease.Config { return lease.Config{Length: n.cfg.Lease} }
@@ -62,7 +66,8 @@ func (n *Node) openMember(sc *host.Scope) error {
 	cfg := controller.Config{
 		Volume: volumeMeta, Cluster: n.cluster, LogBytes: n.cfg.MetaBytes, SlabBytes: min(n.cfg.SlabBytes, 1<<20),
 		Pool: n.pool, Addr: n.cfg.clusterAddr(), Node: n.id(), Lease: n.leases(), Tick: n.cfg.Tick,
-		Dead: func(err error) { n.fail(fmt.Errorf("the controller of this node died: %w", err)) },
+		Gossip: n.seen,
+		Dead:   func(err error) { n.fail(fmt.Errorf("the controller of this node died: %w", err)) },
 	}
 	if !n.founds {
 		cfg.Join = n.cfg.others()
@@ -85,7 +90,8 @@ func (n *Node) startBroker(sc *host.Scope) error {
 	if err != nil {
 		return err
 	}
-	patient, err := n.newBroker(sc, n.client, &member{h: n.h, client: n.client, pool: n.pool, node: n.id()})
+	self := &member{h: n.h, client: n.client, pool: n.pool, node: n.id(), rumours: &n.rumours}
+	patient, err := n.newBroker(sc, n.client, self)
 	if err != nil {
 		return err
 	}

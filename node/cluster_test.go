@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/weirmq/weir/gossip"
+	"github.com/weirmq/weir/gossip/simgossip"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/node"
@@ -55,6 +57,48 @@ func TestThreeNodesFormAClusterAndServeATopic(t *testing.T) {
 		}
 		c.fill(6)
 	}
+}
+
+func TestNodesThatGossipSeeEachOtherAndTellIt(t *testing.T) {
+	c := newCrowd(t, 1, 4)
+	for i, p := range c.list {
+		p.cfg.GossipListen = p.m.Name() + ":8"
+		p.cfg.Gossip = func(sc *host.Scope, h host.Host, g node.GossipConfig) (gossip.Membership, error) {
+			return simgossip.Start(sc, h, simgossip.Config{Self: g.Self, Listen: g.Listen})
+		}
+		if i == 3 {
+			p.cfg.Roles = rpc.RoleBroker
+		}
+	}
+	c.form()
+	sees := func(p *peer, state gossip.State) bool {
+		n := 0
+		seen, _ := p.node.Gossip()
+		for _, m := range seen.Members {
+			if m.State == state && m.Epoch > 0 {
+				n++
+			}
+		}
+		return state == gossip.Alive && n == 4 || state == gossip.Gone && n == 1
+	}
+	c.until(time.Minute, "all see all, with their epochs", func() bool {
+		return sees(c.list[0], gossip.Alive) && sees(c.list[3], gossip.Alive)
+	})
+	var leader *peer
+	for _, p := range c.list[:3] {
+		if leads, _ := p.node.Controller().Leads(); leads {
+			leader = p
+		}
+	}
+	a := leader.node.Controller().Overview()
+	require.Len(t, a.Sightings, 4)
+	require.Len(t, a.Brokers, 4)
+	for _, b := range a.Brokers {
+		require.True(t, b.Live && b.Heard && b.WALs == 1 && b.LeaseLeft > 0 && b.LeaseLeft <= 1500*time.Millisecond, "%+v", b)
+		require.Equal(t, fmt.Sprintf("n%d:9092", b.Node), b.Kafka)
+	}
+	c.kill(c.list[3])
+	c.until(time.Minute, "it is seen to be gone", func() bool { return sees(leader, gossip.Gone) })
 }
 
 func TestTheNodesOfAClusterKeepTheirLeases(t *testing.T) {

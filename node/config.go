@@ -53,7 +53,10 @@ type Config struct {
 	Rack     string        // where it is, for placement; "" = nowhere
 	Lease    time.Duration // of brokers, the same on every node; 0 = 3 s
 	Tick     time.Duration // of the controllers' Raft, the same on every node; 0 = 100 ms
-	Drive    drive.Config  // what the controller that leads does by itself
+	// GossipListen is the address of its gossip, which Gossip starts; "" or nil = none. GossipKey encrypts it.
+	GossipListen, GossipKey string
+	Gossip                  GossipStarter
+	Drive                   drive.Config // what the controller that leads does by itself
 }
 
 // Both is what a node does that nothing else is said of.

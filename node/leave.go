@@ -25,6 +25,7 @@ const (
 // long as brokers that leave at the same time need it. Every step has a bound: without a quorum what is in the WAL
 // stays there, and the stop says so.
 func (n *Node) stopCluster(sc *host.Scope) error {
+	n.stopGossip(sc)
 	n.handOver(sc)
 	var errBroker, errClient, errController error
 	if n.broker != nil {

@@ -46,6 +46,7 @@ type Node struct {
 	server *rpc.Server
 	client *remote.Client        // nil without a broker
 	failed host.Future[struct{}] // what ended the node by itself
+	rumours
 }
 
 // ErrInUse is returned when another process has the data directory.

@@ -4,6 +4,7 @@ import (
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/controller/api"
 	"github.com/weirmq/weir/controller/remote"
+	"github.com/weirmq/weir/gossip"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/rpc"
@@ -15,6 +16,8 @@ type member struct {
 	client *remote.Client
 	pool   *rpc.Pool
 	node   int32
+
+	rumours *rumours
 }
 
 // Sync implements broker.Cluster.
@@ -25,6 +28,7 @@ func (m *member) Pool() *rpc.Pool { return m.pool }
 
 // StartSession implements broker.Cluster.
 func (m *member) StartSession(sc *host.Scope, epoch int64, hooks broker.SessionHooks) broker.Session {
+	m.rumours.setEpoch(epoch)
 	r := &reporter{member: m, load: hooks.Load, at: m.h.Now()}
 	return &session{m.client.StartSession(sc, m.node, epoch, remote.Hooks{
 		Alive: hooks.Alive, Report: r.report, Fenced: hooks.Fenced,
@@ -43,10 +47,10 @@ func (s *session) Held() bool { return s.Session.Held(s.h.Now(), s.h.Wall()) }
 // reporter makes of what a broker tells what a heartbeat tells. Its session's task alone uses it.
 type reporter struct {
 	*member
-	load  func() broker.Load
-	bytes uint64    // in and out, …
-	at    host.Time // … as of then
-	rate  uint64    // bytes a second
+	load func() broker.Load
+	last broker.Load // …
+	at   host.Time   // … as of then
+	rate gossip.Load
 }
 
 // rateSpan is over how much time a broker's load is averaged at the least, in nanoseconds.
@@ -59,11 +63,15 @@ func (r *reporter) report(q *api.HeartbeatRequest) {
 	}
 	l := r.load()
 	if span := r.h.Now().Sub(r.at); span >= rateSpan {
-		bytes := l.BytesIn + l.BytesOut
-		r.rate = uint64(float64(bytes-r.bytes) / span.Seconds())
-		r.bytes, r.at = bytes, r.h.Now()
+		each := func(now, before uint64) uint64 { return uint64(float64(now-before) / span.Seconds()) }
+		r.rate = gossip.Load{
+			BytesIn: each(l.BytesIn, r.last.BytesIn), BytesOut: each(l.BytesOut, r.last.BytesOut),
+			Requests: each(l.Requests, r.last.Requests), PartitionsLed: uint32(l.Partitions),
+		}
+		r.last, r.at = l, r.h.Now()
+		r.rumours.setLoad(r.rate)
 	}
-	q.Load = r.rate
+	q.Load = r.rate.BytesIn + r.rate.BytesOut
 	q.SyncAge = host.Time(l.SyncAge).Sub(0)
 	if !l.WAL.IsZero() {
 		q.WALs = append(q.WALs, api.WALEnd{WAL: l.WAL, Position: l.Durable})

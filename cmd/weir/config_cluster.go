@@ -173,6 +173,7 @@ func (c *clusterSettings) cluster(cfg *node.Config) {
 		return
 	}
 	cfg.ClusterListen, cfg.ClusterAdvertise = c.ClusterListen, c.ClusterAdvertise
+	cfg.GossipListen, cfg.GossipKey, cfg.Gossip = c.GossipListen, c.GossipKey, startGossip
 	cfg.Join, cfg.Form, cfg.Rack, cfg.Lease = c.Join, c.Form, c.Rack, c.Lease
 	for _, role := range c.Roles {
 		switch role {

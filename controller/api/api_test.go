@@ -46,7 +46,18 @@ func forms() []form {
 		formOf(HeartbeatAnswer{Number: 3, Why: 2}, DecodeGrant),
 		formOf(StatusAnswer{
 			Cluster: [16]byte{5}, Self: m, Applied: 11, Leads: true, Leader: h, Members: []Member{m, {ID: 2}},
+			Brokers: []Broker{{
+				Node: 1, Epoch: 2, Live: true, Rack: "a", Addr: "b:1", Kafka: "c:2", WALs: 3, Recovering: 4, Open: 5,
+				Heard: true, Load: 6, Applied: 7, SyncAge: 8, LeaseLeft: 9,
+			}, {Node: 2, Draining: true, Left: true}},
+			Sightings: []Sighting{{Node: 1, Roles: 3, State: 2, Since: 4, Addr: "b:1"}}, Gossip: "d:3",
 		}, DecodeStatus),
+		formOf(StatusRequest{Brokers: true}, func(p []byte) (StatusRequest, error) {
+			if len(p) == 0 { // the zero value
+				return StatusRequest{}, ErrMalformed
+			}
+			return DecodeStatusRequest(p)
+		}),
 		formOf(FollowRequest{After: 1, Wait: 2 * time.Millisecond, MaxBytes: 3, Snapshot: 4, Offset: 5}, DecodeFollow),
 		formOf(FollowAnswer{Applied: 4, Entries: []Entry{
 			{Index: 3, Term: 1, Kind: EntryCommand, Command: []byte("c")}, {Index: 4, Term: 1, Kind: EntryMembers},

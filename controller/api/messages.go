@@ -224,6 +224,10 @@ type StatusAnswer struct {
 	Leads   bool     // it leads, and has applied the first entry of its term
 	Leader  Hint     // with the member's term
 	Members []Member // as of Applied, by id
+	// What follows is there if it was asked for.
+	Brokers   []Broker   // those that ever registered, by id
+	Sightings []Sighting // what gossip says, if this node has any
+	Gossip    string     // address of this node's gossip, "" without; always there
 }
 
 // Encode returns its bytes.
@@ -237,6 +241,15 @@ func (a StatusAnswer) Encode() []byte {
 	for _, m := range a.Members {
 		w.member(m)
 	}
+	w.u32(uint32(len(a.Brokers)))
+	for i := range a.Brokers {
+		w.broker(&a.Brokers[i])
+	}
+	w.u32(uint32(len(a.Sightings)))
+	for i := range a.Sightings {
+		w.sighting(&a.Sightings[i])
+	}
+	w.bytes([]byte(a.Gossip))
 	return w
 }
 
@@ -252,5 +265,12 @@ func DecodeStatus(p []byte) (StatusAnswer, error) {
 	for n := r.count(17); n > 0 && !r.bad; n-- {
 		a.Members = append(a.Members, r.member())
 	}
+	for n := r.count(brokerMin); n > 0 && !r.bad; n-- {
+		a.Brokers = append(a.Brokers, r.broker())
+	}
+	for n := r.count(sightingMin); n > 0 && !r.bad; n-- {
+		a.Sightings = append(a.Sightings, r.sighting())
+	}
+	a.Gossip = string(r.bytes())
 	return a, r.end("status")
 }

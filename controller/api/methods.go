@@ -15,7 +15,7 @@ const (
 	Heartbeat rpc.Method = 5  // HeartbeatRequest; HeartbeatAnswer
 	Join      rpc.Method = 6  // Member; StatusAnswer
 	Leave     rpc.Method = 7  // the member's id; StatusAnswer
-	Status    rpc.Method = 8  // nothing; StatusAnswer. For strangers, too
+	Status    rpc.Method = 8  // StatusRequest; StatusAnswer. For strangers, too
 	Transfer  rpc.Method = 9  // the member's id; StatusAnswer
 	Suspect   rpc.Method = 11 // SuspectRequest; nothing
 

@@ -12,5 +12,6 @@ var (
 	NodeWrongCluster  = define("node.nodes to join are of another cluster")
 	NodeTaken         = define("node.id is another node's")
 	NodeHandedOver    = define("node.leadership handed over by a stop")
+	NodeGossips       = define("node.gossip sees another node")
 	NodeStayed        = define("node.controller stays for brokers that leave")
 )
