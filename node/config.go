@@ -56,7 +56,9 @@ type Config struct {
 	// GossipListen is the address of its gossip, which Gossip starts; "" or nil = none. GossipKey encrypts it.
 	GossipListen, GossipKey string
 	Gossip                  GossipStarter
-	Drive                   drive.Config // what the controller that leads does by itself
+	// StopDrain is how long Stop lets the broker drain; 0 = 30 s.
+	StopDrain time.Duration
+	Drive     drive.Config // what the controller that leads does by itself
 }
 
 // Both is what a node does that nothing else is said of.

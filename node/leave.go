@@ -14,10 +14,11 @@ import (
 
 // Bounds of a stop.
 const (
-	stopHandOver = 3 * time.Second  // for another controller to take over the leadership
-	stopStay     = 10 * time.Second // for brokers that leave too and need this controller for a quorum
-	stopClose    = 5 * time.Second  // for what the controller was asked and cannot commit any more
-	stopAnswers  = time.Second      // for answers to other nodes that are on their way
+	stopHandOver = 3 * time.Second        // for another controller to take over the leadership
+	stopStay     = 10 * time.Second       // for brokers that leave too and need this controller for a quorum
+	stopClose    = 5 * time.Second        // for what the controller was asked and cannot commit any more
+	stopAnswers  = time.Second            // for answers to other nodes that are on their way
+	stopTogether = 500 * time.Millisecond // for others to begin to leave
 	stopLook     = 100 * time.Millisecond
 )
 
@@ -26,10 +27,11 @@ const (
 // stays there, and the stop says so.
 func (n *Node) stopCluster(sc *host.Scope) error {
 	n.stopGossip(sc)
-	n.handOver(sc)
 	var errBroker, errClient, errController error
 	if n.broker != nil {
-		errBroker = n.broker.Stop(sc)
+		n.drain(sc)
+		n.handOver(sc) // what is asked for from here on, another one had better answer
+		errBroker = n.stopBroker(sc)
 		errClient = n.client.Close()
 	}
 	if n.controller != nil {
@@ -100,12 +102,14 @@ func (n *Node) answering(sc *host.Scope) []api.Member {
 	return list
 }
 
-// stay waits while other brokers leave that need this controller: without it the others are no quorum, and what leaves
-// has to be recorded.
+// stay waits while other brokers leave: without this controller they may be no quorum, and what leaves has to be
+// recorded. Whether they are one without it nobody can tell, as those that answer may be about to leave as well. Nodes
+// that are stopped together do not hear of it at the same moment, so it waits a little in any case.
 func (n *Node) stay(sc *host.Scope) {
 	sc, cancel := sc.Child(n.h.Now().Add(stopStay))
 	defer cancel()
-	for sc.Err() == nil && n.needed(sc) {
+	soon := n.h.Now().Add(stopTogether)
+	for len(n.controller.Members()) > 1 && (n.h.Now() < soon || n.othersLeave()) {
 		probe.Hit(probe.NodeStayed)
 		if n.h.Sleep(sc, stopLook) != nil {
 			return
@@ -113,25 +117,15 @@ func (n *Node) stay(sc *host.Scope) {
 	}
 }
 
-// needed reports whether the end of this controller would end a quorum that a broker leaves by.
-func (n *Node) needed(sc *host.Scope) bool {
+// othersLeave reports whether other brokers drain.
+func (n *Node) othersLeave() bool {
 	leaving := false
 	n.controller.Read(func(s *metadata.State) {
-		for _, b := range s.Brokers() {
-			leaving = leaving || b.Live && b.Draining && b.ID != n.id()
+		for _, b := range s.Draining() {
+			leaving = leaving || b.ID != n.id()
 		}
 	})
-	if !leaving {
-		return false
-	}
-	voters := 0
-	for _, m := range n.controller.Members() {
-		if m.Voter {
-			voters++
-		}
-	}
-	others := len(n.answering(sc))
-	return others < voters/2+1 && others+1 >= voters/2+1
+	return leaving
 }
 
 // Roles is what the node does in its cluster.
