@@ -54,3 +54,69 @@ func TestWhenAllNodesLeaveAtOnceEverythingIsInObjects(t *testing.T) {
 		}
 	}
 }
+
+func TestAStopLeavesNothingForOthersToRecover(t *testing.T) {
+	for seed := uint64(1); seed <= 4; seed++ {
+		c := newCrowd(t, seed, 3)
+		c.form()
+		c.fill(24)
+		p := c.list[seed%3]
+		at := c.list[(seed+1)%3]
+		begun := c.w.Now()
+		require.NoError(t, c.stop(p)[0])
+		took := c.w.Now().Sub(begun)
+		require.Less(t, took, 10*time.Second)
+		at.node.Metadata().Read(func(s *metadata.State) {
+			b, _ := s.Broker(p.id)
+			require.True(t, b.Deregistered, "n%d: %+v", p.id, b)
+			require.Empty(t, s.Orphans())
+			for _, w := range s.WALs() {
+				require.Equal(t, w.Broker == p.id, w.State == metadatapb.WalState_WAL_STATE_RELEASED)
+			}
+		})
+		for part := range int32(24) {
+			c.produce(at, part, "while it is away")
+		}
+		t.Logf("seed %d: it took %v", seed, took)
+		c.boot(p)
+		c.until(time.Minute, "it is back", c.serve)
+	}
+}
+
+func TestAKilledBrokersPartitionsAreServedAfterALease(t *testing.T) {
+	for i := range 3 {
+		c := newCrowd(t, uint64(i+1), 3)
+		c.form()
+		c.fill(24)
+		dead, at := c.list[i], c.list[(i+1)%3]
+		begun := c.w.Now()
+		c.kill(dead)
+		fenced := time.Duration(0)
+		c.until(20*time.Second, "its fence", func() bool {
+			live := true
+			at.node.Metadata().Read(func(s *metadata.State) {
+				b, _ := s.Broker(dead.id)
+				live = b.Live
+			})
+			return !live
+		})
+		fenced = c.w.Now().Sub(begun)
+		c.until(20*time.Second, "owners", func() bool {
+			for part := range int32(24) {
+				if o := c.owner(at, part); o == nil || o == dead {
+					return false
+				}
+			}
+			return true
+		})
+		owned := c.w.Now().Sub(begun)
+		t.Logf("n%d: fenced after %v, all partitions owned after %v", dead.id, fenced, owned)
+		lease := dead.cfg.Lease
+		require.Less(t, fenced, 2*lease+2*time.Second, "an election, a lease and its margin")
+		require.GreaterOrEqual(t, fenced, lease/2)
+		require.Less(t, owned-fenced, 500*time.Millisecond)
+		for part := range int32(24) {
+			c.produce(at, part, "without it")
+		}
+	}
+}
