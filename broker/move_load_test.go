@@ -23,6 +23,7 @@ type load struct {
 	r         *cluster
 	producers []*producing
 	readers   []*reading
+	read      []string // what readers have compared, from offset 0
 	rng       *rand.Rand
 	stop      bool
 	running   int
@@ -37,15 +38,15 @@ type producing struct {
 	acked   map[int32]int64 // sequence → offset
 	last    host.Time       // of the last acknowledgement
 	longest time.Duration   // between two
-	w       *wire
 }
 
-// reading is one reader of all there is.
+// reading is one reader of all there is. Now and then it begins again somewhere.
 type reading struct {
 	l    *load
+	from int64 // of the first record seen
 	at   int64
+	top  int64 // the highest that at ever was
 	seen []string
-	w    *wire
 }
 
 const (
@@ -149,7 +150,6 @@ func (c *wire) hear() (kmsg.Response, error) {
 
 // round sends what is in flight, oldest first, and takes the answers.
 func (p *producing) round(c *wire) bool {
-	p.w = c
 	for len(p.queue) < inFlight {
 		p.queue = append(p.queue, p.next)
 		p.next++
@@ -210,7 +210,6 @@ func (p *producing) answer(c *wire, seq int32, got kmsg.ProduceResponseTopicPart
 
 // round fetches once.
 func (f *reading) round(c *wire) bool {
-	f.w = c
 	if !f.l.toLeader(c) {
 		return false
 	}
@@ -231,12 +230,31 @@ func (f *reading) round(c *wire) bool {
 			c.expect(x.at == f.at, "offset %d follows %d", x.at, f.at)
 			f.seen, f.at = append(f.seen, x.value), x.at+1
 		}
+		f.rewind(c)
 		return true
 	case 3, 5, 6:
 		return false
 	}
 	c.expect(false, "a fetch at %d is answered with code %d", f.at, got.ErrorCode)
 	return false
+}
+
+// rewind compares what was read with what others have read, and begins again now and then.
+func (f *reading) rewind(c *wire) {
+	if f.top = max(f.top, f.at); f.at < f.top || f.l.rng.IntN(20) > 0 {
+		return
+	}
+	for i, v := range f.seen {
+		at := f.from + int64(i)
+		if int64(len(f.l.read)) == at {
+			f.l.read = append(f.l.read, v)
+		}
+		if int64(len(f.l.read)) > at {
+			c.expect(f.l.read[at] == v, "ReadPrefix: offset %d is %s and was %s", at, v, f.l.read[at])
+		}
+	}
+	f.from = f.l.rng.Int64N(f.top + 1)
+	f.at, f.seen = f.from, nil
 }
 
 type placed struct {
@@ -327,8 +345,11 @@ func (l *load) verify() {
 	}
 	for _, f := range l.readers {
 		for i, v := range f.seen {
-			require.Equal(t, log[i].value, v, "ReadPrefix: offset %d", i)
+			require.Equal(t, log[f.from+int64(i)].value, v, "ReadPrefix: offset %d", f.from+int64(i))
 		}
+	}
+	for i, v := range l.read {
+		require.Equal(t, log[i].value, v, "ReadPrefix: offset %d", i)
 	}
 }
 
@@ -365,4 +386,3 @@ func (r *cluster) revive(m *member) {
 		r.serves(m)
 	}
 }
-

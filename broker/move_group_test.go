@@ -1,0 +1,65 @@
+package broker_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/metadata/metadatapb"
+)
+
+// TestACoordinatorMovesWithItsGroups: generations go on, members stay, and no offset whose commit was answered is lost.
+func TestACoordinatorMovesWithItsGroups(t *testing.T) {
+	r := newCluster(t, 2)
+	var id [16]byte
+	r.do(r.broker(1), func(c *wire) { id = c.topic(wireTopic, 1) })
+	const group = "team"
+	at := r.coordinator(group)
+	var member string
+	var generation int32
+	r.do(at, func(c *wire) {
+		member, generation = c.joined(5, group)
+		c.expect(c.committed(commitOf(5, group, member, generation, 1, "first")) == 0, "committed")
+	})
+	for round := range int64(6) {
+		next := r.other(at)
+		var moves []*metadatapb.BeginMove
+		r.state(func(s *metadata.State) {
+			topic, _ := s.TopicByName(offsets)
+			for p := range topic.Streams {
+				if v, _ := s.Partition(topic.ID, int32(p)); v.Owner == at.id {
+					moves = append(moves, &metadatapb.BeginMove{Stream: v.Stream, LeaderEpoch: v.LeaderEpoch, To: &next.id})
+				}
+			}
+		})
+		acked := 1 + 100*round
+		for _, m := range moves {
+			require.Zero(t, r.propose(at, m).GetRefusal())
+		}
+		r.do(at, func(c *wire) { // until the coordinator is sealed
+			for range 50 {
+				if code := c.committed(commitOf(5, group, member, generation, acked+1, "more")); code != 0 {
+					c.expect(code == 16, "NOT_COORDINATOR, not %d", code)
+					return
+				}
+				acked++
+			}
+		})
+		r.do(next, func(c *wire) {
+			for range 200 {
+				got, _, code := c.offsetOf(5, group, id)
+				if code == 0 {
+					c.expect(got == acked, "round %d: the offset is %d, %d was answered", round, got, acked)
+					c.expect(c.heartbeat(3, group, member, generation) == 0, "the member is known")
+					c.expect(c.committed(commitOf(5, group, member, generation, 1+100*(round+1), "next")) == 0, "it commits")
+					return
+				}
+				c.expect(code == 14 || code == 15 || code == 16, "code %d", code)
+				c.must(c.h.Sleep(c.sc, retryWait))
+			}
+			c.expect(false, "the group is coordinated again")
+		})
+		at = next
+	}
+}
