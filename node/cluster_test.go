@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/weirmq/weir/controller"
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/gossip"
 	"github.com/weirmq/weir/gossip/simgossip"
 	"github.com/weirmq/weir/host"
@@ -14,6 +16,7 @@ import (
 	"github.com/weirmq/weir/node"
 	"github.com/weirmq/weir/rpc"
 	"github.com/weirmq/weir/sim"
+	"github.com/weirmq/weir/wal"
 )
 
 // fill creates testTopic and produces one record to each partition at its owner.
@@ -254,4 +257,66 @@ func TestAStopWithoutAQuorumEnds(t *testing.T) {
 	began := c.w.Now()
 	require.Error(t, c.stop(c.list[1])[0])
 	require.Less(t, c.w.Now().Sub(began), 90*time.Second)
+}
+
+func TestAFencedNodeEnds(t *testing.T) {
+	c := newCrowd(t, 1, 3)
+	c.form()
+	cut := c.list[2]
+	c.w.Partition([]string{"n3"}, []string{"n1", "n2"})
+	c.until(time.Minute, "it finds out", func() bool { return cut.ended != nil })
+	require.ErrorIs(t, cut.ended, wal.ErrFenced) // by who recovers its WAL, before the controllers tell it
+	c.w.Heal()
+	c.boot(cut)
+	c.until(time.Minute, "it is back", c.serve)
+}
+
+func TestANodeEndsWithItsController(t *testing.T) {
+	c := newCrowd(t, 1, 3)
+	for i, p := range c.list {
+		p.cfg.Roles = rpc.RoleController
+		if i == 2 {
+			p.cfg.Roles = node.Both
+		}
+	}
+	c.form()
+	for i, p := range c.list[1:] {
+		c.w.Inject(fault.Step{At: c.w.Now() + 1, Nth: 1, Target: p.m.Name() + ":meta", Kind: fault.SyncError, Arg: uint64(i)})
+	}
+	err := c.client(c.list[2], func(k *client) error { return k.createTopic(testTopic, 1) })
+	require.Error(t, err)
+	c.until(time.Minute, "they end", func() bool { return c.list[1].ended != nil && c.list[2].ended != nil })
+	require.ErrorIs(t, c.list[1].ended, controller.ErrDead)
+	require.ErrorIs(t, c.list[2].ended, controller.ErrDead)
+}
+
+func TestTheDataOfAClusterIsNotStartedAlone(t *testing.T) {
+	c := newCrowd(t, 1, 4)
+	c.list[3].cfg.Roles = rpc.RoleBroker
+	c.form()
+	c.fill(3)
+	for i, want := range []error{node.ErrMember, node.ErrMember, node.ErrMember, node.ErrMetadataLost} {
+		p := c.list[i]
+		c.kill(p)
+		p.cfg.ClusterListen = ""
+		c.boot(p)
+		c.until(time.Minute, "it is refused", func() bool { return p.ended != nil })
+		require.ErrorIs(t, p.ended, want)
+		p.cfg.ClusterListen = p.addr()
+		c.boot(p)
+		c.until(time.Minute, "it is back", c.serve)
+	}
+}
+
+func TestTheDataOfAServerByItselfIsNotStartedInACluster(t *testing.T) {
+	c := newCrowd(t, 1, 1)
+	p := c.list[0]
+	p.cfg.ClusterListen = ""
+	c.boot(p)
+	c.until(time.Minute, "it serves", c.serve)
+	require.NoError(t, c.stop(p)[0])
+	p.cfg.ClusterListen = p.addr()
+	c.boot(p)
+	c.until(time.Minute, "it is refused", func() bool { return p.ended != nil })
+	require.ErrorIs(t, p.ended, node.ErrWasAlone)
 }

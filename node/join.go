@@ -20,6 +20,8 @@ var (
 	ErrNoCluster = errors.New("node: no cluster to belong to: name nodes of one to join, or have this node form one")
 	// ErrNodeTaken is returned when another node of the cluster has the node's id.
 	ErrNodeTaken = errors.New("node: another node of the cluster has this node id; give this one an id of its own")
+	// ErrMember is returned when a process by itself is started, or a repair, on the data of a cluster's controller.
+	ErrMember = errors.New("node: the data is that of a node of a cluster; start it with --cluster-listen")
 	// ErrWasAlone is returned for the data of a process by itself: its WAL is where no other broker reaches it.
 	ErrWasAlone = errors.New("node: the data is that of a server by itself, which cannot become one of a cluster")
 )
@@ -159,6 +161,18 @@ func (n *Node) refuseTaken(sc *host.Scope, pool *rpc.Pool, s *api.StatusAnswer) 
 		}
 	}
 	return nil
+}
+
+// refuseMember ends a controller that was opened by itself and is one of several: alone it would wait for the others
+// for ever, or speak for them.
+func (n *Node) refuseMember(sc *host.Scope) error {
+	members := n.controller.Members()
+	leads, _ := n.controller.Leads() // a single one does as soon as it is open
+	if leads && len(members) == 1 && members[0].Addr == "" {
+		return nil
+	}
+	probe.Hit(probe.NodeIsMember)
+	return errors.Join(fmt.Errorf("%w (cluster %s)", ErrMember, n.identity.Cluster), n.controller.Close(sc))
 }
 
 // refuseAlone refuses data whose WAL is where no other broker reaches it.

@@ -159,7 +159,8 @@ func (n *Node) startController(sc *host.Scope) error {
 	switch {
 	case n.known && !there:
 		probe.Hit(probe.NodeMetadataLost)
-		return fmt.Errorf("%w (cluster %s)", ErrMetadataLost, n.identity.Cluster) // a new one makes garbage of every object
+		return fmt.Errorf("%w (cluster %s), or start it as the broker that it is there, with --cluster-listen",
+			ErrMetadataLost, n.identity.Cluster) // a new one makes garbage of every object
 	case !n.known && there:
 		probe.Hit(probe.NodeIdentityLater)
 	}
@@ -167,6 +168,9 @@ func (n *Node) startController(sc *host.Scope) error {
 		Volume: volumeMeta, Cluster: n.identity.Cluster, LogBytes: n.cfg.MetaBytes, SlabBytes: min(n.cfg.SlabBytes, 1<<20),
 	})
 	if err != nil {
+		return err
+	}
+	if err := n.refuseMember(sc); err != nil {
 		return err
 	}
 	n.controller.Read(func(s *metadata.State) { n.cluster, _ = s.Cluster() })

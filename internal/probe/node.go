@@ -12,6 +12,7 @@ var (
 	NodeWrongCluster  = define("node.nodes to join are of another cluster")
 	NodeTaken         = define("node.id is another node's")
 	NodeHandedOver    = define("node.leadership handed over by a stop")
+	NodeIsMember      = define("node.data of a cluster's node")
 	NodeGossips       = define("node.gossip sees another node")
 	NodeStayed        = define("node.controller stays for brokers that leave")
 )
