@@ -85,6 +85,14 @@ func New(cfg Config) *World {
 // Now returns the virtual time since the world began. Machines' clocks differ from it.
 func (w *World) Now() host.Time { return w.now }
 
+// Running returns the machine whose task runs now, nil if none does.
+func (w *World) Running() *Machine {
+	if w.current == nil {
+		return nil
+	}
+	return w.current.inc.m
+}
+
 // Rand returns a generator for a named stream of the world itself, such as a nemesis or a workload.
 func (w *World) Rand(stream string) *rand.Rand { return newRand(w.cfg.Seed, "world", stream) }
 

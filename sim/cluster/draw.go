@@ -26,6 +26,7 @@ func Draw(seed uint64) workload.Settings {
 	if rng = workload.Stream(seed, "moves", 0); rng.IntN(3) > 0 {
 		drawMoves(rng, &s)
 	}
+	drawZombies(workload.Stream(seed, "zombies", 0), &s)
 	strikes := s.Cluster.Strikes
 	slices.SortStableFunc(strikes, func(a, b workload.Strike) int { return cmp.Compare(a.At, b.At) })
 	rng = workload.Stream(seed, "nemesis", 0)
@@ -109,6 +110,48 @@ func drawStrikes(rng *rand.Rand, s *workload.Settings) {
 			c.Strikes = append(c.Strikes, workload.Strike{At: from + time.Duration(i)*time.Second, Kind: workload.StrikeStop,
 				Nodes: []string{c.Nodes[i].Name}, Back: 1 + time.Duration(rng.Int64N(int64(time.Second)))})
 		}
+	}
+}
+
+// drawZombies draws pauses in the middle of commits, about as long as a lease or longer.
+func drawZombies(rng *rand.Rand, s *workload.Settings) {
+	c := s.Cluster
+	brokers := names(c, func(n *workload.ClusterNode) bool { return n.Broker })
+	for range rng.IntN(3) {
+		c.Strikes = append(c.Strikes, workload.Strike{At: time.Duration(rng.Int64N(int64(s.Duration))),
+			Kind: workload.StrikeZombie, Nodes: []string{pick(rng, brokers...)}, After: rng.IntN(2) == 0,
+			Grace: c.Lease/2 + time.Duration(rng.Int64N(int64(3*c.Lease)))})
+	}
+}
+
+// drawLosses draws nodes that go for ever, with a notice or without: at most half of the brokers, and never most of the
+// controllers.
+func drawLosses(rng *rand.Rand, s *workload.Settings) {
+	c := s.Cluster
+	if rng.IntN(2) == 0 {
+		return
+	}
+	brokers := len(names(c, func(n *workload.ClusterNode) bool { return n.Broker }))
+	controllers := len(names(c, func(n *workload.ClusterNode) bool { return n.Controller }))
+	mayBrokers, mayControllers := brokers/2, (controllers-1)/2
+	for _, i := range rng.Perm(len(c.Nodes)) {
+		n := &c.Nodes[i]
+		if n.Broker && mayBrokers == 0 || n.Controller && mayControllers == 0 || rng.IntN(2) == 0 {
+			continue
+		}
+		if n.Broker {
+			mayBrokers--
+		}
+		if n.Controller {
+			mayControllers--
+		}
+		strike := workload.Strike{At: time.Duration(rng.Int64N(int64(s.Duration))), Nodes: []string{n.Name},
+			Kind: workload.StrikeKill, Calls: uint64(rng.IntN(60)), After: rng.IntN(2) == 0}
+		if rng.IntN(2) == 0 {
+			strike.Kind, strike.Calls, strike.After = workload.StrikeNotice, 0, false
+			strike.Grace = workload.Between(rng, 100*time.Millisecond, 20*time.Second)
+		}
+		c.Strikes = append(c.Strikes, strike)
 	}
 }
 

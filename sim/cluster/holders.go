@@ -7,6 +7,7 @@ import (
 	"github.com/weirmq/weir/check"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/sim"
 )
 
 // The fence word, docs/format/wal.md.
@@ -21,23 +22,25 @@ const (
 // first became durable in. They are told by the simulated disks, not by the brokers.
 type holders struct {
 	r     *run
-	ring  string // the file whose bytes become durable now
+	file  string // the one whose bytes become durable now
 	in    map[check.Value]string
-	wals  map[string]*wal // by the names of their rings
-	takes int             // WALs taken over by another broker than their own
+	wals  map[string]*ring // by the names of their rings
+	takes int              // WALs taken over by another broker than their own
 }
 
-// wal is one ring with its takeovers.
-type wal struct {
+// ring is one WAL with its takeovers.
+type ring struct {
 	generation int64
 	taken      host.Time // another broker's fence word became durable; 0 = never
+	taker      *sim.Machine
 }
 
 func (h *holders) init(r *run) {
-	h.r, h.in, h.wals = r, map[check.Value]string{}, map[string]*wal{}
+	h.r, h.in, h.wals = r, map[check.Value]string{}, map[string]*ring{}
 	r.crowd.OnDurable(func(v check.Value) {
-		if h.ring != "" {
-			h.in[v] = h.ring
+		// What the recoverer's own sync makes durable is in what it reads (rule 18).
+		if w := h.wals[h.file]; w != nil && (w.taken == 0 || w.taker != r.w.Running()) {
+			h.in[v] = h.file
 		}
 	})
 }
@@ -51,7 +54,7 @@ func (h *holders) word(b []byte) {
 	g := int64(binary.LittleEndian.Uint64(b[fenceGeneration:]))
 	w := h.wals[name]
 	if w == nil {
-		w = &wal{}
+		w = &ring{}
 		h.wals[name] = w
 	}
 	if g <= w.generation {
@@ -59,7 +62,7 @@ func (h *holders) word(b []byte) {
 	}
 	w.generation = g
 	if w.taken == 0 && h.r.foreign(b[fenceUUID:fenceUUID+16], g) {
-		w.taken = max(1, h.r.w.Now())
+		w.taken, w.taker = max(1, h.r.w.Now()), h.r.w.Running()
 		h.takes++
 	}
 }

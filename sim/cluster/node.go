@@ -14,6 +14,7 @@ import (
 	"github.com/weirmq/weir/rpc"
 	"github.com/weirmq/weir/sim"
 	"github.com/weirmq/weir/sim/workload"
+	"github.com/weirmq/weir/wal"
 )
 
 // node is a machine that runs weir, with its supervisor.
@@ -25,9 +26,10 @@ type node struct {
 	up      *real.Node // of the running incarnation, once it serves
 	excuses int        // faults that may end this incarnation, so far
 	back    time.Duration
-	planned bool // back says when it is started again, 0 = never
-	gone    bool // it is not started again
-	ended   bool // the incarnation ended, and its end is known
+	zombie  *workload.Strike // to come at the next commit
+	planned bool             // back says when it is started again, 0 = never
+	gone    bool             // it is not started again
+	ended   bool             // the incarnation ended, and its end is known
 }
 
 const (
@@ -58,6 +60,9 @@ func (n *node) boot() {
 			n.r.crowd.Fail("online:NodeEnded", "%s ended by itself, and no fault of this run ends it: %w", n.Name, err)
 			return
 		}
+		if fenced(err) {
+			n.r.counts.Fenced++
+		}
 		n.say(err)
 		n.m.KillWith(sim.KeepUnsynced) // the process exits; onKill starts it again
 	})
@@ -74,7 +79,12 @@ var errStoreOut = errors.New("the store is out of reach")
 // lost its epoch, which pauses, cuts and slow disks can bring about.
 func (n *node) mayEnd(err error) bool {
 	return n.excuses > 0 || errors.Is(err, errStoreOut) || n.r.troubled() &&
-		(errors.Is(err, remote.ErrFenced) || errors.Is(err, broker.ErrFenced) || errors.Is(err, remote.ErrNoLeader))
+		(fenced(err) || errors.Is(err, remote.ErrNoLeader))
+}
+
+// fenced tells whether a node ended because its epoch, or its WAL, is another's.
+func fenced(err error) bool {
+	return errors.Is(err, remote.ErrFenced) || errors.Is(err, broker.ErrFenced) || errors.Is(err, wal.ErrFenced)
 }
 
 func (n *node) serve(h host.Host, sc *host.Scope) error {
@@ -95,20 +105,18 @@ func (n *node) serve(h host.Host, sc *host.Scope) error {
 }
 
 // stop ends the node in order, as SIGTERM does.
-func (n *node) stop(back time.Duration) {
-	n.end(back, func(sc *host.Scope, up *real.Node) error { return up.Stop(sc) })
-}
+func (n *node) stop(back time.Duration) { n.leave(stopTakes, back) }
 
-// end has something done to the node that ends it, within a time.
-func (n *node) end(back time.Duration, fn func(sc *host.Scope, up *real.Node) error) {
+// leave ends the node in order, within a time: then its machine goes.
+func (n *node) leave(takes, back time.Duration) {
 	h, up := n.m.Host(), n.up
 	if h == nil || up == nil {
 		return
 	}
 	n.ended = true
 	h.Go(nil, "supervisor.stop", func(sc *host.Scope) {
-		limit, cancel := sc.Child(h.Now().Add(stopTakes))
-		err := fn(limit, up)
+		limit, cancel := sc.Child(h.Now().Add(takes))
+		err := up.Stop(limit)
 		cancel()
 		if sc.Err() != nil || n.up != up {
 			return
@@ -131,7 +139,7 @@ func (r *run) onKill(m *sim.Machine) {
 }
 
 func (n *node) died() {
-	n.up = nil
+	n.up, n.zombie = nil, nil
 	if n.r.closing {
 		return
 	}
@@ -140,9 +148,7 @@ func (n *node) died() {
 		v := n.r.w.Shared(name)
 		for _, path := range v.Files() {
 			if b, ok := v.Durable(path); ok {
-				n.r.holders.ring = path
 				n.r.crowd.Kept(b)
-				n.r.holders.ring = ""
 			}
 		}
 	}
@@ -154,6 +160,7 @@ func (n *node) died() {
 	n.planned, n.back = false, 0
 	if back == 0 {
 		n.gone = true
+		n.r.counts.Gone++
 		return
 	}
 	n.r.restarts++

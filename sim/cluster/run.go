@@ -28,7 +28,7 @@ type run struct {
 	holders  holders
 	puts     int
 	restarts int
-	moves    int // begun
+	counts   workload.ClusterCounts
 	ends     []string
 	calm     bool // everything that goes wrong has ended
 	closing  bool // the world ends
@@ -68,7 +68,7 @@ func newRun(o workload.Options, p *workload.Plan, replay bool) *run {
 		cfg.Plan, cfg.Faults = s.Nemesis, s.Faults()
 	}
 	cfg.OnEvent, cfg.OnFault, cfg.OnKill = o.OnEvent, r.onFault, r.onKill
-	cfg.OnSynced = r.onSynced
+	cfg.OnSynced, cfg.OnCall = r.onSynced, r.onCall
 	cfg.OnPut = func(key string, b []byte) { r.puts++; r.crowd.Uploaded(key, b) }
 	r.w = sim.New(cfg)
 	var lead []string
@@ -97,6 +97,8 @@ func (r *run) whole() *workload.Result {
 	}
 	res := r.crowd.Result(err, r.least(), before)
 	res.Objects, res.Restarts, res.Ends = r.puts, r.restarts, r.ends
+	r.counts.Takeovers = r.holders.takes
+	res.Cluster = &r.counts
 	if r.o.Record {
 		p := *r.plan
 		p.Faults = r.faults
@@ -174,7 +176,7 @@ func (r *run) onSynced(v *sim.Volume, path string, _ int64, b []byte) {
 		r.holders.word(b)
 		return
 	}
-	r.holders.ring = path
+	r.holders.file = path
 	r.crowd.Synced(v.Name()+"/"+path, b)
-	r.holders.ring = ""
+	r.holders.file = ""
 }

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"strings"
 	"time"
 
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
@@ -48,6 +50,11 @@ func (r *run) strike(s *workload.Strike, n *node) {
 		n.m.CrashAt(n.m.Calls()+1+s.Calls, when, sim.Seeded)
 	case workload.StrikeStop:
 		n.stop(s.Back)
+	case workload.StrikeNotice:
+		r.counts.Notices++
+		n.leave(s.Grace, s.Back)
+	case workload.StrikeZombie:
+		n.zombie = s
 	case workload.StrikeMove:
 		r.move(n, s.Partition)
 	}
@@ -74,7 +81,7 @@ func (r *run) move(n *node, partition int32) {
 	at := r.of(asker)
 	at.m.Host().Go(nil, "operator.move", func(sc *host.Scope) {
 		if res, err := asker.Metadata().Propose(sc, cmd); err == nil && res.GetRefusal() == 0 {
-			r.moves++
+			r.counts.Moves++
 		}
 	})
 }
@@ -87,6 +94,31 @@ func (r *run) of(up *real.Node) *node {
 		}
 	}
 	return nil
+}
+
+// onCall is called before each I/O call of every machine.
+func (r *run) onCall(call sim.Call) {
+	for _, n := range r.nodes {
+		if n.zombie != nil && n.Name == call.Machine {
+			n.stun(call)
+		}
+	}
+}
+
+// stun pauses the machine in the middle of a commit to its WAL: what it knew of its lease, or of the fence, is old when
+// it goes on.
+func (n *node) stun(call sim.Call) {
+	at := sim.OpSync
+	if n.zombie.After {
+		at = sim.OpRead
+	}
+	if n.r.replay || call.Op != at || !strings.HasPrefix(call.Place(), "wal.commit ") ||
+		!strings.Contains(call.Target, sim.Shared) {
+		return
+	}
+	n.r.w.Inject(fault.Step{At: n.r.w.Now() + 1, Nth: 1, Target: n.Name, Kind: fault.Pause, For: n.zombie.Grace})
+	n.zombie = nil
+	n.r.counts.Zombies++
 }
 
 // heal ends all that goes wrong. Nodes that are gone stay gone; the others are started.

@@ -32,7 +32,8 @@ type Result struct {
 	Objects  int           // objects put
 	Restarts int
 	Settings Settings
-	Plan     *Plan // with Options.Record: the run as a plan that Replay takes
+	Cluster  *ClusterCounts // of a world of several nodes
+	Plan     *Plan          // with Options.Record: the run as a plan that Replay takes
 	History  *check.History
 
 	Err    error     // why the run failed, sim.ErrStopped if it was stopped; nil if it passed

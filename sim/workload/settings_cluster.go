@@ -21,6 +21,16 @@ type ClusterNode struct {
 	Late       time.Duration `json:"late_ns,omitempty"` // it is started so long after the clients
 }
 
+// ClusterCounts say what a run of several nodes went through.
+type ClusterCounts struct {
+	Moves     int `json:"moves"`     // begun by an operator
+	Takeovers int `json:"takeovers"` // WALs that another broker than their own took over
+	Zombies   int `json:"zombies"`   // pauses in the middle of a commit
+	Notices   int `json:"notices"`
+	Gone      int `json:"gone"`   // nodes that never came back
+	Fenced    int `json:"fenced"` // nodes that ended because their epoch was over
+}
+
 // StrikeKind says what befalls nodes. The words stand in plans; never change them.
 type StrikeKind string
 
@@ -31,6 +41,7 @@ const (
 	StrikeNotice StrikeKind = "notice" // the node is told that its machine goes; after Grace it is gone
 	StrikeMove   StrikeKind = "move"   // somebody asks for the partition to be moved to the node
 	StrikeDrain  StrikeKind = "drain"  // somebody asks for the node to be drained
+	StrikeZombie StrikeKind = "zombie" // the machine is paused for Grace in the middle of its next commit to its WAL
 )
 
 // Strike is what is done to nodes at a time, in a replay as in the run that drew it.
@@ -40,7 +51,8 @@ type Strike struct {
 	Nodes []string      `json:"nodes"`             // by the names of their machines
 	Back  time.Duration `json:"back_ns,omitempty"` // after which a supervisor starts it again; 0 = never
 	Calls uint64        `json:"calls,omitempty"`   // of a kill: so many I/O calls later
-	After bool          `json:"after,omitempty"`   // of a kill: after the effect of that call
+	// After is, of a kill: after the effect of that call; of a zombie: when the fence is read, not before the sync.
+	After bool          `json:"after,omitempty"`
 	Grace time.Duration `json:"grace_ns,omitempty"`
 
 	Partition int32 `json:"partition,omitempty"` // of a move, in the judged topic
