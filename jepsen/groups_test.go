@@ -35,7 +35,7 @@ func (r *run) commit(client *kgo.Client, id int32, fetches kgo.Fetches) {
 	}
 	call := r.rec.now()
 	answered := map[int32]bool{}
-	ctx, cancel := context.WithTimeout(r.ctx, readMax)
+	ctx, cancel := context.WithTimeout(r.clients, readMax)
 	defer cancel()
 	client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{topic: offsets},
 		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
@@ -80,7 +80,7 @@ func (r *run) commitNumber(adm *kadm.Client, id int32, name string, n int64) {
 	p := int32(n/2) % partitions
 	op := check.Op{Kind: check.Commit, Client: id, Call: r.rec.now(), Group: name, Offset: n,
 		Partition: check.Partition{Topic: topic, Index: p}}
-	ctx, cancel := context.WithTimeout(r.ctx, readMax)
+	ctx, cancel := context.WithTimeout(r.clients, readMax)
 	defer cancel()
 	offsets := kadm.Offsets{}
 	offsets.Add(kadm.Offset{Topic: topic, Partition: p, At: n, LeaderEpoch: -1})
@@ -94,7 +94,7 @@ func (r *run) commitNumber(adm *kadm.Client, id int32, name string, n int64) {
 
 func (r *run) fetchCommitted(adm *kadm.Client, id int32, name string) {
 	call := r.rec.now()
-	ctx, cancel := context.WithTimeout(r.ctx, readMax)
+	ctx, cancel := context.WithTimeout(r.clients, readMax)
 	defer cancel()
 	got, err := adm.FetchOffsetsForTopics(ctx, name, topic)
 	if err != nil {

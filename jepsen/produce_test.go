@@ -33,8 +33,9 @@ func (r *run) produce(client *kgo.Client, id int32, seq uint32) {
 	p := rand.Int32N(partitions)
 	op := check.Op{Kind: check.Produce, Client: id, Call: r.rec.now(), Values: []check.Value{value}, Idempotent: true,
 		Partition: check.Partition{Topic: topic, Index: p}}
+	defer r.rec.begun(&op)()
 	answered := make(chan error, 1)
-	client.Produce(r.ctx, &kgo.Record{Partition: p, Value: encode(value)}, func(rec *kgo.Record, err error) {
+	client.Produce(r.clients, &kgo.Record{Partition: p, Value: encode(value)}, func(rec *kgo.Record, err error) {
 		if err == nil {
 			op.Offset = rec.Offset
 		}
@@ -42,7 +43,7 @@ func (r *run) produce(client *kgo.Client, id int32, seq uint32) {
 		r.rec.done(op)
 		answered <- err
 	})
-	if err := <-answered; err != nil && r.ctx.Err() == nil {
+	if err := <-answered; err != nil && r.clients.Err() == nil {
 		r.failf("client %d: the application was told that its record failed: %v", id, err)
 	}
 }

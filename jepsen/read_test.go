@@ -130,7 +130,7 @@ func (r *run) newFetcher() *fetcher {
 func (r *run) read(f *fetcher, id, p int32, offset int64, session int) int64 {
 	op := check.Op{Kind: check.Fetch, Client: id, Call: r.rec.now(), Offset: offset, Session: session,
 		Partition: check.Partition{Topic: topic, Index: p}}
-	got, err := f.fetch(r.ctx, p, offset)
+	got, err := f.fetch(r.clients, p, offset)
 	op.Outcome = outcome(err)
 	if err != nil {
 		op.HighWatermark, op.LogStart, op.LastStable = check.NoMark, check.NoMark, check.NoMark
@@ -166,7 +166,7 @@ func (r *run) lister(stop <-chan struct{}) {
 	r.workers.Go(func() {
 		for r.slowRate.wait(stop) {
 			call := r.rec.now()
-			ctx, cancel := context.WithTimeout(r.ctx, readMax)
+			ctx, cancel := context.WithTimeout(r.clients, readMax)
 			ends, err := adm.ListEndOffsets(ctx, topic)
 			cancel()
 			for p := range int32(partitions) {
@@ -200,12 +200,12 @@ func (r *run) consumer(stop <-chan struct{}) {
 // poll records what a consumer polls until stop, and hands it on.
 func (r *run) poll(stop <-chan struct{}, client *kgo.Client, id int32, group string,
 	use func(*kgo.Client, kgo.Fetches)) {
-	ctx, cancel := context.WithCancel(r.ctx)
+	ctx, cancel := context.WithCancel(r.clients)
 	go func() {
 		<-stop
 		cancel()
 	}()
-	for ctx.Err() == nil {
+	for r.pollRate.wait(stop) {
 		call := r.rec.now()
 		fetches := client.PollRecords(ctx, 500)
 		fetches.EachError(func(t string, p int32, err error) {
@@ -228,13 +228,14 @@ func (r *run) poll(stop <-chan struct{}, client *kgo.Client, id int32, group str
 // final reads a partition from its start to its end.
 func (r *run) final(ctx context.Context, f *fetcher, p int32) (check.Log, error) {
 	log := check.Log{Partition: check.Partition{Topic: topic, Index: p}}
-	end := int64(-1)
+	end, last := int64(-1), error(nil)
 	for offset := int64(0); end < 0 || offset < end; {
 		got, err := f.fetch(ctx, p, offset)
 		if err != nil {
 			if ctx.Err() != nil {
-				return log, fmt.Errorf("read partition %d back at %d: %w", p, offset, err)
+				return log, fmt.Errorf("partition %d cannot be read back at offset %d: %w", p, offset, last)
 			}
+			last = err
 			time.Sleep(50 * time.Millisecond)
 			continue
 		}

@@ -4,6 +4,7 @@ package jepsen
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,11 +20,36 @@ type recorder struct {
 	clients atomic.Int32
 	acked   atomic.Int64
 
-	mu  sync.Mutex
-	ops []check.Op
+	mu   sync.Mutex
+	ops  []check.Op
+	open map[*check.Op]bool // produces under way
 }
 
-func newRecorder() *recorder { return &recorder{begin: time.Now()} }
+func newRecorder() *recorder { return &recorder{begin: time.Now(), open: map[*check.Op]bool{}} }
+
+// begun notes a produce that is under way, and returns what ends that.
+func (r *recorder) begun(op *check.Op) func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open[op] = true
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.open, op)
+	}
+}
+
+// waiting tells which produces are under way.
+func (r *recorder) waiting() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []string
+	for op := range r.open {
+		list = append(list, fmt.Sprintf("%s to %s since %.1f s", op.Values[0], op.Partition, float64(op.Call)/1e9))
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
 
 // now is the time of the history, in nanoseconds.
 func (r *recorder) now() int64 { return int64(time.Since(r.begin)) }

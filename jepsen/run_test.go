@@ -39,7 +39,7 @@ const (
 	topic      = "jepsen"
 	partitions = 8
 	nodes      = 3
-	restMax    = 90 * time.Second // after the last fault, until everything is answered
+	restMax    = 60 * time.Second // after the last fault, until everything is answered; and again until it is read
 )
 
 // program is the server under test: the one that WEIR_BIN names, or built once.
@@ -70,7 +70,10 @@ func TestMain(m *testing.M) {
 // run is one run: a cluster, its clients, and what went wrong besides the history.
 type run struct {
 	t       *testing.T
-	ctx     context.Context // of all clients; it ends when there is nothing to wait for any more
+	ctx     context.Context
+	clients context.Context // of the workers
+	over    context.CancelFunc
+	made    []*kgo.Client
 	rec     *recorder
 	cluster *localcluster.Cluster
 	store   *localcluster.Gateway
@@ -79,7 +82,7 @@ type run struct {
 	seed    uint64
 	dir     string
 
-	produceRate, readRate, slowRate *pace
+	produceRate, readRate, pollRate, slowRate *pace
 
 	mu       sync.Mutex
 	failures []string
@@ -102,7 +105,7 @@ func (r *run) newClient(opts ...kgo.Opt) *kgo.Client {
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond })}, opts...)
 	c, err := kgo.NewClient(opts...)
 	require.NoError(r.t, err)
-	r.t.Cleanup(c.Close)
+	r.made = append(r.made, c)
 	return c
 }
 
@@ -129,9 +132,9 @@ func versitygw(t *testing.T) string {
 func newRun(t *testing.T, set map[string]string) *run {
 	t.Helper()
 	r := &run{t: t, rec: newRecorder(), dir: t.TempDir()}
-	var cancel context.CancelFunc
-	r.ctx, cancel = context.WithCancel(context.Background())
-	t.Cleanup(cancel)
+	r.ctx = context.Background()
+	r.clients, r.over = context.WithCancel(r.ctx)
+	t.Cleanup(r.leaveAll)
 	r.seed = *seed
 	if r.seed == 0 {
 		r.seed = rand.Uint64N(1_000_000) + 1
@@ -169,7 +172,8 @@ func (r *run) end() {
 
 // work starts every worker. They end when stop is closed.
 func (r *run) work(stop <-chan struct{}) {
-	r.produceRate, r.readRate, r.slowRate = newPace(1000), newPace(400), newPace(60)
+	r.produceRate, r.readRate = newPace(800), newPace(400)
+	r.pollRate, r.slowRate = newPace(30), newPace(30) // each of these is an operation on several partitions
 	for range 4 {
 		r.producer(stop)
 	}
@@ -213,8 +217,19 @@ func (r *run) rest(stop chan struct{}) {
 	select {
 	case <-all:
 	case <-ctx.Done():
-		r.failf("clients wait for answers %s after the last fault", restMax)
+		r.failf("%s after the last fault, clients wait for answers: %s", restMax, r.rec.waiting())
 	}
+	r.leaveAll()
+	r.workers.Wait()
+}
+
+// leaveAll ends every client: nobody waits for an answer any more.
+func (r *run) leaveAll() {
+	r.over()
+	for _, c := range r.made {
+		c.Close()
+	}
+	r.made = nil
 }
 
 // try notes an action of the test's own that failed.
@@ -224,18 +239,21 @@ func (r *run) try(what string, err error) {
 	}
 }
 
-// history reads everything back and returns what happened.
-func (r *run) history() *check.History {
-	h := &check.History{Ops: r.rec.take()}
+// history reads everything back and returns what happened; whole tells whether all of it could be read.
+func (r *run) history() (h *check.History, whole bool) {
+	h, whole = &check.History{Ops: r.rec.take()}, true
 	ctx, cancel := context.WithTimeout(r.ctx, restMax)
 	defer cancel()
 	f := r.newFetcher()
 	for p := range int32(partitions) {
 		log, err := r.final(ctx, f, p)
-		r.try("final read", err)
+		if err != nil {
+			whole = false
+			r.failf("%v", err)
+		}
 		h.Logs = append(h.Logs, log)
 	}
-	return h
+	return h, whole
 }
 
 // TestCluster is the run that make jepsen does.
