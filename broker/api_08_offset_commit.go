@@ -36,7 +36,7 @@ func handleOffsetCommit(b *Broker, sc *host.Scope, c *call) (reply, error) {
 				name, code = b.commitsTo(rt, byID)
 			}
 		}
-		if code != codeNone {
+		if code != codeNone && code != codeCoordinatorLoadInProgress {
 			probe.Hit(probe.BrokerCommitOfDeleted)
 		}
 		out.Partitions = make([]kmsg.OffsetCommitResponseTopicPartition, len(rt.Partitions))
@@ -66,6 +66,9 @@ func (b *Broker) commitsTo(rt *kmsg.OffsetCommitRequestTopic, byID bool) (string
 	name, code := b.committedName(rt.Topic, rt.TopicID, byID)
 	if code == codeNone && !byID {
 		_, code = b.find(name, [16]byte{}, false)
+	}
+	if code == codeNone && b.isForgetting(name) {
+		code = codeCoordinatorLoadInProgress // what was committed for the last topic of that name
 	}
 	return name, code
 }

@@ -21,7 +21,7 @@ import (
 func handleOffsetFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.OffsetFetchRequest)
 	resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
-	stale := b.catchUp(sc) != nil
+	stale := b.catchUp(sc) != nil || b.isForgetting("")
 	if c.version >= 8 {
 		for i := range req.Groups {
 			resp.Groups = append(resp.Groups, b.fetchGroupOffsets(&req.Groups[i], c.version >= 10, stale))
@@ -103,7 +103,7 @@ func (b *Broker) groupOffsets(id string, stale bool) (committed, Code) {
 		return nil, code
 	}
 	if stale {
-		return nil, codeCoordinatorNotAvailable
+		return nil, codeCoordinatorLoadInProgress
 	}
 	offsets, ok := g.offsets(id)
 	if !ok || !b.holdsFence() {

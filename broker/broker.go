@@ -101,6 +101,7 @@ func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store
 	b.requestMemory.Init(h, cfg.RequestMemory)
 	b.openings.Init(h, openingsMax)
 	b.topics.init()
+	b.groups.forgetting = map[string]int{}
 	b.producer.init(b)
 	b.moving.init(h)
 	b.keys.init(h)

@@ -100,9 +100,7 @@ func (b *Broker) followOnce(sc *host.Scope, index uint64) error {
 		for _, t := range gone {
 			leavers = t.served(leavers)
 		}
-		if err := b.retire(sc, leavers); err != nil {
-			return err
-		}
+		b.retire(leavers)
 	}
 	if err := b.followDeleting(sc, b.leavingTopics()); err != nil {
 		return err
@@ -334,6 +332,10 @@ func (b *Broker) gone(next []*topic, absent []metadata.UUID, all bool) []*topic 
 // forgetGone forgets what was committed for topics that are not there any more while they were marked for
 // deletion, by requests that had seen them before. Requests do not see the next topic of that name yet.
 func (b *Broker) forgetGone(sc *host.Scope, gone []*topic) error {
+	if b.cfg.Cluster != nil {
+		b.forgetLater(gone)
+		return nil
+	}
 	for _, t := range gone {
 		if err := b.forgetTopic(sc, t.name); err != nil {
 			return err

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/weirmq/weir/broker/group"
@@ -56,14 +55,15 @@ func (b *Broker) showBroken(p *part) {
 }
 
 // retire closes parts whose ranges others go on with. Requests see that already, and so do those that hear it now.
-func (b *Broker) retire(sc *host.Scope, parts []*part) error {
+func (b *Broker) retire(parts []*part) {
 	for _, p := range parts {
 		probe.Hit(probe.BrokerPartLeft)
-		if err := p.end(sc, codeNotLeaderOrFollower); err != nil {
-			return fmt.Errorf("close partition %d of topic %s: %w", p.index, p.name, err)
-		}
+		p.close(codeNotLeaderOrFollower)
+		b.work.Go("broker.leave", func(sc *host.Scope) error {
+			_ = p.end(sc, codeNotLeaderOrFollower) // an error is the end of the broker
+			return nil
+		})
 	}
-	return nil
 }
 
 // isClosed reports whether the part is not served any more.
@@ -98,11 +98,21 @@ func (b *Broker) absent(store *group.Store) []string {
 	})
 }
 
-// end ends a coordinator partition on this broker: who waits hears NOT_COORDINATOR. It returns when nothing of it is
-// under way any more, but for records that are on their way into the log.
+// retireGroups ends coordinator partitions that others go on with: who waits hears NOT_COORDINATOR.
+func (b *Broker) retireGroups(parts []*groupPart) {
+	for _, g := range parts {
+		probe.Hit(probe.BrokerCoordinatorLeft)
+		g.stop()
+		b.work.Go("broker.leave", func(sc *host.Scope) error {
+			_ = g.end(sc) // an error is the end of the broker
+			return nil
+		})
+	}
+}
+
+// end returns when nothing of a coordinator partition that has stopped is under way any more, but for records that are
+// on their way into the log.
 func (g *groupPart) end(sc *host.Scope) error {
-	probe.Hit(probe.BrokerCoordinatorLeft)
-	g.stop()
 	if _, err := g.opened.Wait(sc, 0); err != nil && sc.Err() != nil {
 		return sc.Err()
 	}
@@ -121,4 +131,41 @@ func (g *groupPart) isStopped() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.stopped
+}
+
+// forgetLater forgets what was committed for topics that are gone, in tasks of their own: the follow task must not wait
+// for records of coordinators, which wait for the lease. Until that is done nothing is told of offsets, and none are
+// kept for a topic of such a name.
+func (b *Broker) forgetLater(gone []*topic) {
+	b.mu.Lock()
+	for _, t := range gone {
+		b.groups.forgetting[t.name]++
+	}
+	b.mu.Unlock()
+	for _, t := range gone {
+		b.work.Go("broker.forget", func(sc *host.Scope) error {
+			if b.forgetTopic(sc, t.name) == nil { // else the broker ends
+				b.forgotten(t.name)
+			}
+			return nil
+		})
+	}
+}
+
+func (b *Broker) forgotten(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.groups.forgetting[name]--; b.groups.forgetting[name] == 0 {
+		delete(b.groups.forgetting, name)
+	}
+}
+
+// isForgetting reports whether offsets of a topic are being forgotten; "" stands for any topic.
+func (b *Broker) isForgetting(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if name == "" {
+		return len(b.groups.forgetting) > 0
+	}
+	return b.groups.forgetting[name] > 0
 }

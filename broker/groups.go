@@ -23,6 +23,8 @@ const (
 type groups struct {
 	parts   []*groupPart
 	leaders []int32 // by partition; -1: nobody
+
+	forgetting map[string]int // topics whose offsets are being forgotten, and how many of each name; in a cluster
 }
 
 // groupIndex is which coordinator partition a group belongs to. It is persisted by where the group's
@@ -125,11 +127,7 @@ func (b *Broker) followGroups(sc *host.Scope, seen *seenTopic) error {
 	if b.cfg.Cluster != nil {
 		b.openCoordinators(fresh)
 	}
-	for _, g := range leavers {
-		if err := g.end(sc); err != nil {
-			return err
-		}
-	}
+	b.retireGroups(leavers)
 	return nil
 }
 
