@@ -40,6 +40,7 @@ type cluster struct {
 	up      *controller.Controller // nil while it is down
 	members []*member
 	clients *sim.Machine
+	onCall  func(sim.Call) // may be nil
 }
 
 // member is one broker's machine and what runs there.
@@ -51,6 +52,7 @@ type member struct {
 	pool   *rpc.Pool
 	disk   metadata.UUID
 	ended  error // why it did not start, or ended by itself
+	onSync func()
 }
 
 // kafka is where clients reach a member, cluster where other nodes do.
@@ -63,9 +65,15 @@ func newCluster(t *testing.T, n int) *cluster { return newClusterUnder(t, n, 1, 
 // newClusterUnder boots a cluster to which a plan of faults happens.
 func newClusterUnder(t *testing.T, n int, seed uint64, plan fault.Plan) *cluster {
 	t.Helper()
-	w := sim.New(sim.Config{Seed: seed, Plan: plan, Net: sim.NetConfig{DialWait: time.Second}})
+	r := &cluster{t: t}
+	w := sim.New(sim.Config{Seed: seed, Plan: plan, Net: sim.NetConfig{DialWait: time.Second},
+		Hooks: sim.Hooks{OnCall: func(c sim.Call) {
+			if r.onCall != nil {
+				r.onCall(c)
+			}
+		}}})
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
-	r := &cluster{t: t, w: w, control: w.Machine("c0"), clients: w.Machine("clients")}
+	r.w, r.control, r.clients = w, w.Machine("c0"), w.Machine("clients")
 	r.clients.Boot(func(h host.Host, sc *host.Scope) { _ = h.Sleep(sc, 24*time.Hour) }) // until the world ends
 	r.bootControl()
 	for i := range n {
@@ -171,7 +179,12 @@ type link struct {
 	m *member
 }
 
-func (l link) Sync(sc *host.Scope) (uint64, error) { return l.m.client.Sync(sc) }
+func (l link) Sync(sc *host.Scope) (uint64, error) {
+	if l.m.onSync != nil {
+		l.m.onSync()
+	}
+	return l.m.client.Sync(sc)
+}
 
 func (l link) Pool() *rpc.Pool { return l.m.pool }
 
