@@ -44,6 +44,7 @@ type groupPart struct {
 	stopped  bool
 	wake     host.Parker // the task's, while it runs
 	cancel   func()      // ends an opening under way, nil before it begins
+	quit     func()      // ends what the task waits for, in a cluster
 	finished host.Future[struct{}]
 }
 
@@ -209,6 +210,14 @@ func (g *groupPart) carryOut() {
 // run appends records and lets timers fire until the part stops.
 func (g *groupPart) run(sc *host.Scope) {
 	defer g.finished.Complete(struct{}{}, nil)
+	if g.b.cfg.Cluster != nil { // what waits for room in the log is for the next coordinator's members to ask for again
+		var cancel func()
+		sc, cancel = sc.Child(0)
+		defer cancel()
+		if !g.endsWith(cancel) {
+			return
+		}
+	}
 	for {
 		if host.Buggify(g.b.h, "broker.group.tick") {
 			g.tickAll()
@@ -231,6 +240,14 @@ func (g *groupPart) run(sc *host.Scope) {
 			return
 		}
 	}
+}
+
+// endsWith has stop end what the task waits for; it reports false if the part has stopped.
+func (g *groupPart) endsWith(cancel func()) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.quit = cancel
+	return !g.stopped
 }
 
 // due fires the timers whose time has come and returns the records to append and when the next timer is.
@@ -276,6 +293,9 @@ func (g *groupPart) stop() {
 	}
 	if g.coord == nil {
 		return // it never began
+	}
+	if g.quit != nil {
+		g.quit()
 	}
 	if len(g.waiting) > 0 {
 		probe.Hit(probe.BrokerGroupStopped)
