@@ -11,6 +11,8 @@
 //	topicIndex   what metadata says of topics, replaced whole by the follow task
 //	part         one partition: partition.Log under a mutex, its stream, its waiters
 //	catalog      metadata as the stream engine asks for it
+//	move, park   a partition that goes to another broker; requests that wait for it, here and there
+//	peers        what other brokers ask: states, and records that a WAL owes; and asking them
 //	boot, Stop   the order of start and end that keeps acknowledged data
 //
 // # States
@@ -27,10 +29,13 @@
 //  5. StateAtStart: a partition appends after its state is the range's first durable record (rule 26).
 //  6. Definite: an error code says that nothing was appended; after the hand-over to the WAL the outcome
 //     is unknown and the connection closes (rule 30). REQUEST_TIMED_OUT promises nothing.
+//  7. SealFinal: a partition that was sealed for a move appends nothing any more; its end and state are
+//     final (rule 24). Appends that come later wait for the next owner's name, and were never framed.
+//  8. OwedOneHop: what a WAL owes is read from its holder, which looks nowhere else (rule 27).
 //
 // # Concurrency
 //
 // A conn belongs to its two tasks. Broker.mu guards the index and the list of connections; part.mu one
-// partition. Lock order: the WAL's lock, part.mu, produceCall.mu. No mutex is held across anything that
+// partition. Lock order: the WAL's lock, part.mu, produceCall.mu; Broker.mu, moving.mu. No mutex is held across anything that
 // blocks.
 package broker

@@ -26,7 +26,7 @@
 //	LogOrder           an entry's base offset is the end of the one before it
 //	EpochOrder         leader epochs of a stream rise; offsets of a range follow those of the one before
 //	StateAtStart       a range takes no append before its opening state is durable at exactly its start
-//	SealFinal          a closed range never grows
+//	SealFinal          a closed range never grows; what [Stream.Seal] answered is its end for good
 //	CommitContiguous   a commit of a range starts where the last accepted one ended, or below the log start
 //	TrimBelowCommit    the log is never trimmed past an entry that is not discharged
 //	FailClosed         an offset that is in no object, no slab and no log is an error that names it,
