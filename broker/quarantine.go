@@ -26,6 +26,8 @@ type quarantine struct {
 	held    *heldWAL
 	turn    host.Semaphore    // one unit: who works
 	pending *quarantineObject // its outcome is not known yet: it is repeated under the same key; or nil
+	said    string            // why something is not done yet …
+	saidAt  host.Time         // … and when that was said last
 }
 
 func (b *Broker) newQuarantine(held *heldWAL) *quarantine {
@@ -73,18 +75,32 @@ func (q *quarantine) holes(sc *host.Scope) bool {
 	holed := q.held.engine.Holed()
 	if o := q.pending; o != nil && (len(holed) == 0 || !o.isOf(holed[0])) { // dropped, or another came first
 		if err := q.giveUp(sc); err != nil {
-			q.b.h.Log().Warn("give up a quarantine object, will be repeated", "error", err)
+			q.warn("give up a quarantine object, will be repeated", err)
 			return false
 		}
 	}
 	for _, h := range holed {
 		if err := q.hole(sc, h); err != nil {
-			q.b.h.Log().Warn("copy what a hole left in the WAL to an object; until then it pins the WAL, will be repeated",
-				"stream", uint64(h.Hole.ID), "epoch", int32(h.Hole.Epoch), "error", err)
+			q.warn("copy what a hole left in the WAL to an object; until then it pins the WAL, will be repeated", err,
+				"stream", uint64(h.Hole.ID), "epoch", int32(h.Hole.Epoch))
 			return false
 		}
 	}
+	q.said = ""
 	return true
+}
+
+// quarantineSay is how often it is said that something is not done yet, for one reason.
+const quarantineSay = 10 * time.Second
+
+// warn says why something is not done yet.
+func (q *quarantine) warn(what string, why error, args ...any) {
+	now, said := q.b.h.Now(), fmt.Sprint(what, args, why)
+	if said == q.said && now < q.saidAt.Add(quarantineSay) {
+		return
+	}
+	q.said, q.saidAt = said, now
+	q.b.h.Log().Warn(what, append(args, "error", why)...)
 }
 
 // hole does so for one hole, the one that is pending if any is.
