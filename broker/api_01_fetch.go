@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -49,6 +50,7 @@ type fetchCall struct {
 	reads   []*stream.Read
 	records [][]byte // of all partitions, in the order of the answer
 	lent    [][]byte // buffers that records were copied to
+	copied  int64    // bytes of copies, counted
 	bytes   int
 	late    host.Time // from then on no partition is read any more if there is something
 	crowded bool      // copy what is read: answers hold too many slabs
@@ -82,7 +84,7 @@ func handleFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 		b.counters.FetchEmpty.Add(1)
 	}
 	r := reply{bufs: encodeFetch(nil, c.version, c.correlation, f.topics, f.leaders())}
-	if len(f.reads)+len(f.lent) > 0 {
+	if len(f.reads)+len(f.lent) > 0 || f.copied > 0 {
 		r.release = f.release
 	}
 	return r, nil
@@ -150,7 +152,8 @@ func (f *fetchCall) longPoll(sc *host.Scope, until host.Time) error {
 		}
 	}()
 	for {
-		// Again after the lists are joined: an append between gather and watch woke nobody.
+		// Again after the lists are joined: an append between gather and watch woke nobody. Who waits holds nothing that
+		// others could read with.
 		f.release()
 		if err := f.gather(sc); err != nil {
 			return err
@@ -159,6 +162,7 @@ func (f *fetchCall) longPoll(sc *host.Scope, until host.Time) error {
 			f.notePoll()
 			return nil
 		}
+		f.release()
 		if err := w.parker.Park(sc, until); err != nil && !errors.Is(err, host.ErrTimeout) {
 			return err
 		}
@@ -180,6 +184,8 @@ func (f *fetchCall) release() {
 	for _, p := range f.lent {
 		f.b.buffers.put(p)
 	}
+	f.b.copies.giveBack(f.copied)
+	f.copied = 0
 	clear(f.reads)
 	clear(f.records)
 	f.reads, f.lent, f.records = f.reads[:0], nil, f.records[:0]
@@ -269,8 +275,12 @@ func (f *fetchCall) fetchPart(sc *host.Scope, t *topic, code Code, want *kmsg.Fe
 	return nil
 }
 
-// copiedBytesMax bounds an answer that is copied because answers hold too many slabs.
-const copiedBytesMax = 1 << 20
+const (
+	// copiedBytesMax bounds an answer that is copied because answers hold too many slabs.
+	copiedBytesMax = 1 << 20
+	// copiedBytesLeast is what of it is copied, if it is not one batch, when copies hold too much as well.
+	copiedBytesLeast = 16 << 10
+)
 
 // crowded reports whether answers that clients are slow to take hold so many slabs that appends may soon
 // find none.
@@ -287,11 +297,10 @@ func (f *fetchCall) take(read *stream.Read, out *fetchedPart) {
 		probe.Hit(probe.BrokerFetchCut)
 		f.cut = true
 		read.Cut(copiedBytesMax)
-		out.size = read.Bytes
-		f.records = append(f.records, copyChunks(make([]byte, 0, read.Bytes), read))
+		f.records = append(f.records, f.copy(read))
 	} else if f.crowded {
-		f.records = append(f.records, copyChunks(make([]byte, 0, read.Bytes), read))
-	} else if f.records = read.Buffers(f.records); shredded(f.records[from:], read.Bytes) {
+		f.records = append(f.records, f.copy(read))
+	} else if f.records = read.Buffers(f.records); shredded(f.records[from:], read.Bytes) && f.mayCopy(read) {
 		p := f.b.buffers.get(read.Bytes)
 		f.lent = append(f.lent, p)
 		f.records = append(f.records[:from], copyChunks(p[:0], read))
@@ -300,9 +309,56 @@ func (f *fetchCall) take(read *stream.Read, out *fetchedPart) {
 		read = nil
 	}
 	if read != nil {
+		out.size = read.Bytes
 		read.Release()
 	}
 	out.records = f.records[from:len(f.records):len(f.records)]
+}
+
+// copy returns the read's bytes, and of a large one only its beginning when copies hold too much.
+func (f *fetchCall) copy(read *stream.Read) []byte {
+	if !f.mayCopy(read) {
+		probe.Hit(probe.BrokerFetchCopiesFull)
+		f.cut = true
+		read.Cut(copiedBytesLeast)
+	}
+	return copyChunks(make([]byte, 0, read.Bytes), read)
+}
+
+// mayCopy counts a copy of the read, if there is room for it.
+func (f *fetchCall) mayCopy(read *stream.Read) bool {
+	ok := f.b.copies.take(int64(read.Bytes))
+	if ok {
+		f.copied += int64(read.Bytes)
+	}
+	return ok
+}
+
+// copyMemory is what the copies in answers to Fetch take together, in bytes. Nobody waits for it.
+type copyMemory struct {
+	most int64
+	held atomic.Int64
+}
+
+func (m *copyMemory) take(n int64) bool {
+	if m.held.Add(n) <= m.most {
+		return true
+	}
+	m.held.Add(-n)
+	return false
+}
+
+func (m *copyMemory) giveBack(n int64) { m.held.Add(-n) }
+
+// AnswerMemory is what answers to Fetch hold until their clients have taken them.
+type AnswerMemory struct {
+	Copied, CopiedMost int64 // bytes that are counted, and the most that may be
+	Slabs              int
+}
+
+// AnswerMemory returns what answers to Fetch hold now.
+func (b *Broker) AnswerMemory() AnswerMemory {
+	return AnswerMemory{b.copies.held.Load(), b.copies.most, b.cfg.Slabs.Held(wal.HolderAnswer)}
 }
 
 func copyChunks(dst []byte, read *stream.Read) []byte {

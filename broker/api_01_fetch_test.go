@@ -115,6 +115,30 @@ func TestAWaitingFetchEndsWithDataTimeErrorOrTheNextRequest(t *testing.T) {
 	})
 }
 
+// TestAWaitingFetchHoldsNothing: one that has found too little keeps no slab while it waits for more.
+func TestAWaitingFetchHoldsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.do(func(c *wire) {
+		c.topic(wireTopic, 1)
+		c.values("a")
+		other := c.another()
+		defer other.close()
+		req := fetchWaiting(0, time.Minute)
+		req.MinBytes = 1 << 20
+		other.send(req)
+		for range 3 {
+			c.must(c.h.Sleep(c.sc, time.Second))
+			c.expect(w.node.Broker().AnswerMemory().Slabs == 0, "it holds %+v", w.node.Broker().AnswerMemory())
+			c.values("b") // it looks again
+		}
+		c.must(c.h.Sleep(c.sc, time.Minute))
+		resp, err := other.receive()
+		c.must(err)
+		got := batch.Batch(resp.(*kmsg.FetchResponse).Topics[0].Partitions[0].RecordBatches)
+		c.expect(len(got) > got.Size(), "in the end it has what there is")
+	})
+}
+
 func TestFetchSessionsAreDeclined(t *testing.T) {
 	newWorld(t).do(func(c *wire) {
 		c.topic(wireTopic, 1)

@@ -72,6 +72,7 @@ type Broker struct {
 	requestMemory host.Semaphore
 	openings      host.Semaphore // of parts, in a cluster
 	buffers       buffers
+	copies        copyMemory
 	counters      Counters
 	draining      atomic.Bool
 	failed        host.Future[struct{}] // completed with what ended the broker by itself
@@ -100,6 +101,7 @@ func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store
 	b.failed.Init(h)
 	b.requestMemory.Init(h, cfg.RequestMemory)
 	b.openings.Init(h, openingsMax)
+	b.copies.most = max(cfg.RequestMemory/4, copiedBytesMax)
 	b.topics.init()
 	b.groups.forgetting = map[string]int{}
 	b.producer.init(b)

@@ -13,6 +13,7 @@ var (
 	BrokerFetchBeyond       = define("broker.a fetch asked beyond the log")
 	BrokerFetchCut          = define("broker.a fetch was cut because answers hold the memory for cold reads")
 	BrokerFetchCrowded      = define("broker.a fetch was copied because answers hold the slabs")
+	BrokerFetchCopiesFull   = define("broker.a copied fetch was cut because copies hold too much")
 	BrokerFetchFailed       = define("broker.a fetch could not read")
 	BrokerFetchRemains      = define("broker.a fetch read below a hole")
 	BrokerAnswersPending    = define("broker.a connection ended with answers pending")
