@@ -229,7 +229,7 @@ func (b *Broker) newPart(t *topic, index int32, v *metadata.Partition) *part {
 	p := &part{b: b, topic: t.id, name: t.name, index: index, id: stream.ID(v.Stream), config: t.config,
 		epoch: v.LeaderEpoch, start: v.Start, logStart: v.LogStart}
 	p.mu.Init(b.h)
-	p.opened.Init(b.h)
+	p.opened.init(b.h)
 	return p
 }
 

@@ -113,13 +113,13 @@ func (b *Broker) retireGroups(parts []*groupPart) {
 // end returns when nothing of a coordinator partition that has stopped is under way any more, but for records that are
 // on their way into the log.
 func (g *groupPart) end(sc *host.Scope) error {
-	if _, err := g.opened.Wait(sc, 0); err != nil && sc.Err() != nil {
+	if err := g.opened.wait(sc); err != nil && sc.Err() != nil {
 		return sc.Err()
 	}
 	if !g.isOpen() {
 		return nil
 	}
-	if _, err := g.finished.Wait(sc, 0); err != nil {
+	if err := g.finished.wait(sc); err != nil {
 		return err
 	}
 	g.stream.Close()

@@ -26,8 +26,8 @@ type groupPart struct {
 	logStart int64
 	stream   *stream.Stream // set by open
 
-	opened host.Future[struct{}] // open has ended
-	phase  atomic.Uint32         // a partPhase
+	opened gate          // open has ended
+	phase  atomic.Uint32 // a partPhase
 
 	next int64 // offset of the next record; touched by Place only, which the WAL's lock serialises
 
@@ -45,7 +45,7 @@ type groupPart struct {
 	wake     host.Parker // the task's, while it runs
 	cancel   func()      // ends an opening under way, nil before it begins
 	quit     func()      // ends what the task waits for, in a cluster
-	finished host.Future[struct{}]
+	finished gate
 }
 
 type groupAnswer struct {
@@ -102,7 +102,7 @@ func (g *groupPart) ended(phase partPhase, err error) error {
 	defer g.mu.Unlock()
 	g.cancel = nil
 	g.phase.Store(phase)
-	g.opened.Complete(struct{}{}, err)
+	g.opened.open(err)
 	return err
 }
 
@@ -209,7 +209,7 @@ func (g *groupPart) carryOut() {
 
 // run appends records and lets timers fire until the part stops.
 func (g *groupPart) run(sc *host.Scope) {
-	defer g.finished.Complete(struct{}{}, nil)
+	defer g.finished.open(nil)
 	if g.b.cfg.Cluster != nil { // what waits for room in the log is for the next coordinator's members to ask for again
 		var cancel func()
 		sc, cancel = sc.Child(0)

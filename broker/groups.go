@@ -137,8 +137,8 @@ func (b *Broker) newGroupPart(index int32, v *metadata.Partition) *groupPart {
 	}
 	g.mu.Init(b.h)
 	g.quiet.Init(b.h, &g.mu)
-	g.opened.Init(b.h)
-	g.finished.Init(b.h)
+	g.opened.init(b.h)
+	g.finished.init(b.h)
 	return g
 }
 
@@ -146,7 +146,7 @@ func (b *Broker) newGroupPart(index int32, v *metadata.Partition) *groupPart {
 func (b *Broker) stopGroups(sc *host.Scope) {
 	for _, g := range b.coordinatorParts() {
 		g.stop()
-		if _, err := g.finished.Wait(sc, 0); err != nil {
+		if err := g.finished.wait(sc); err != nil {
 			return
 		}
 	}

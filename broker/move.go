@@ -256,7 +256,7 @@ func (p *part) wrongState(sc *host.Scope) (state []byte, err error) {
 	case mutant.On(mutant.ProducersStay):
 		return emptyState(false), nil
 	case mutant.On(mutant.StateBeforeEnd):
-		if _, err := p.opened.Wait(sc, 0); err != nil || !p.isOpen() {
+		if err := p.opened.wait(sc); err != nil || !p.isOpen() {
 			return nil, err
 		}
 		p.mu.Lock()
@@ -277,7 +277,7 @@ func (p *part) leave(sc *host.Scope) (*stream.Stream, error) {
 		probe.Hit(probe.BrokerMoveOpening)
 		p.close(codeNotLeaderOrFollower) // what it waits for may never come; the next owner waits as well
 	}
-	if _, err := p.opened.Wait(sc, 0); err != nil && sc.Err() != nil {
+	if err := p.opened.wait(sc); err != nil && sc.Err() != nil {
 		return nil, sc.Err()
 	}
 	if !p.isOpen() {
@@ -289,13 +289,13 @@ func (p *part) leave(sc *host.Scope) (*stream.Stream, error) {
 // seal implements leaver. Who waits for the coordinator hears NOT_COORDINATOR, and what it had not framed is dropped.
 func (g *groupPart) seal(sc *host.Scope) (int64, []byte, error) {
 	g.stop()
-	if _, err := g.opened.Wait(sc, 0); err != nil && sc.Err() != nil {
+	if err := g.opened.wait(sc); err != nil && sc.Err() != nil {
 		return 0, nil, sc.Err()
 	}
 	if !g.isOpen() {
 		return g.start, nil, nil
 	}
-	if _, err := g.finished.Wait(sc, 0); err != nil {
+	if err := g.finished.wait(sc); err != nil {
 		return 0, nil, err
 	}
 	end, err := g.stream.Seal(sc)

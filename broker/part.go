@@ -23,9 +23,9 @@ type part struct {
 	stream *stream.Stream // set by open
 	broken string         // set by open instead: why the partition cannot be served
 
-	opened host.Future[struct{}] // open has ended, with its error
-	phase  atomic.Uint32         // a partPhase; what open sets may be read once it is not partOpening
-	cancel func()                // ends an opening under way; guarded by mu, nil before it begins
+	opened gate          // open has ended, with its error
+	phase  atomic.Uint32 // a partPhase; what open sets may be read once it is not partOpening
+	cancel func()        // ends an opening under way; guarded by mu, nil before it begins
 
 	// Of the range it serves, as metadata says.
 	epoch    int32
@@ -96,7 +96,7 @@ func (p *part) close(code Code) {
 // end closes the partition on this broker and returns when nothing of it is under way any more: an opening neither.
 func (p *part) end(sc *host.Scope, code Code) error {
 	p.close(code)
-	if _, err := p.opened.Wait(sc, 0); err != nil && sc.Err() != nil {
+	if err := p.opened.wait(sc); err != nil && sc.Err() != nil {
 		return sc.Err()
 	}
 	if p.isOpen() {

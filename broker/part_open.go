@@ -51,7 +51,7 @@ func (p *part) settle(phase partPhase, err error) error {
 		p.log.Fail()
 	}
 	p.phase.Store(phase)
-	p.opened.Complete(struct{}{}, err)
+	p.opened.open(err)
 	return err
 }
 
