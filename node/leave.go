@@ -19,8 +19,15 @@ const (
 	stopClose    = 5 * time.Second        // for what the controller was asked and cannot commit any more
 	stopAnswers  = time.Second            // for answers to other nodes that are on their way
 	stopTogether = 500 * time.Millisecond // for others to begin to leave
+	stopQuorum   = 8 * time.Second        // for the controllers to answer: they may be electing a leader
+	stopAlone    = 3 * time.Second        // for a stop that cannot be recorded
 	stopLook     = 100 * time.Millisecond
 )
+
+// ErrStoppedAlone is returned by a stop that found no majority of the controllers. Nothing that was acknowledged is
+// lost: what was not uploaded is in the WAL, for the next start or for who recovers it.
+var ErrStoppedAlone = errors.New("node: stopped without a majority of the controllers; " +
+	"what was not uploaded stays in the WAL, and the next start goes on with it")
 
 // stopCluster ends a node of a cluster in order. The controller outlives the broker, which needs one to leave, and as
 // long as brokers that leave at the same time need it. Every step has a bound: without a quorum what is in the WAL
@@ -29,9 +36,7 @@ func (n *Node) stopCluster(sc *host.Scope) error {
 	n.stopGossip(sc)
 	var errBroker, errClient, errController error
 	if n.broker != nil {
-		n.drain(sc)
-		n.handOver(sc) // what is asked for from here on, another one had better answer
-		errBroker = n.stopBroker(sc)
+		errBroker = n.leave(sc)
 		errClient = n.client.Close()
 	}
 	if n.controller != nil {
@@ -48,6 +53,30 @@ func (n *Node) stopCluster(sc *host.Scope) error {
 		probe.Hit(probe.NodeStopFailed)
 	}
 	return err
+}
+
+// leave ends the broker.
+func (n *Node) leave(sc *host.Scope) error {
+	if n.quorum(sc) {
+		n.drain(sc)
+		n.handOver(sc) // what is asked for from here on, another one had better answer
+		return n.stopBroker(sc)
+	}
+	probe.Hit(probe.NodeStopAlone)
+	sc, cancel := sc.Child(n.h.Now().Add(stopAlone))
+	defer cancel()
+	if err := n.broker.Stop(sc); err != nil {
+		return fmt.Errorf("%w (%w)", ErrStoppedAlone, err)
+	}
+	return ErrStoppedAlone
+}
+
+// quorum reports whether most of the controllers answer: without them nothing that a stop does can be recorded.
+func (n *Node) quorum(sc *host.Scope) bool {
+	sc, cancel := sc.Child(n.h.Now().Add(stopQuorum))
+	defer cancel()
+	_, err := n.client.Sync(sc)
+	return err == nil
 }
 
 // closeController ends the controller, and with it what others wait for here: their long polls.

@@ -13,6 +13,7 @@ var (
 	NodeTaken         = define("node.id is another node's")
 	NodeHandedOver    = define("node.leadership handed over by a stop")
 	NodeIsMember      = define("node.data of a cluster's node")
+	NodeStopAlone     = define("node.stop without a majority")
 	NodeGossips       = define("node.gossip sees another node")
 	NodeStayed        = define("node.controller stays for brokers that leave")
 )
