@@ -1,6 +1,7 @@
 package filestore_test
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -100,6 +101,27 @@ func TestDeadSessionsAreClearedAndLiveOnesKept(t *testing.T) {
 	require.Len(t, sessions, 2)
 	require.NoError(t, second.Close())
 	require.NoError(t, third.Close())
+}
+
+func TestSessionsThatBeginTogetherClearNobodysDirectory(t *testing.T) {
+	h, vol := onDisk(t, t.TempDir())
+	errs := make(chan error)
+	for range 4 {
+		go func() {
+			var all error
+			for range 20 {
+				s, err := filestore.New(h, vol, "", "one of four")
+				if err == nil {
+					err = errors.Join(s.Put(h.Root(), "key", objectstore.BytesBody([]byte("x"))), s.Close())
+				}
+				all = errors.Join(all, err)
+			}
+			errs <- all
+		}()
+	}
+	for range 4 {
+		require.NoError(t, <-errs)
+	}
 }
 
 func TestDeletingLeavesNoDirectories(t *testing.T) {

@@ -47,7 +47,9 @@ func (s *Store) takeSession() error {
 	var err error
 	for range sessionTries {
 		dir := path.Join(s.root, "tmp", s.uniqueName())
-		if err = s.makeDir(dir); err != nil {
+		if err = s.makeDir(dir); errors.Is(err, host.ErrNotExist) {
+			continue // cleared before it had a file
+		} else if err != nil {
 			return err
 		}
 		var lock io.Closer
@@ -145,7 +147,10 @@ func (s *Store) removeSession(dir string) error {
 	if err := s.removeQuietly(path.Join(dir, lockName)); err != nil {
 		return err
 	}
-	return s.removeQuietly(dir)
+	if err := s.removeQuietly(dir); !errors.Is(err, host.ErrExist) {
+		return err
+	}
+	return nil // it is not empty again: a session that has just begun takes it
 }
 
 // removeQuietly removes p if it is there.
