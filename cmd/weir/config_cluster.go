@@ -30,8 +30,10 @@ type clusterSettings struct {
 	Lease            time.Duration
 	GossipListen     string // "" = no gossip
 	GossipKey        string
-	Volumes          string // directory that the brokers of this machine share; "" = below Data
-	NoticeFile       string // the node leaves when it appears; "" = none
+	Volumes          string        // directory that the brokers of this machine share; "" = below Data
+	NoticeFile       string        // the node leaves when it appears; "" = none
+	Drain            time.Duration // how long a stop lets the broker drain …
+	NoticeDrain      time.Duration // … and a notice
 }
 
 const (
@@ -62,6 +64,9 @@ func (c *clusterSettings) flags(f *pflag.FlagSet) {
 		"(default: volumes below --data)")
 	f.StringVar(&c.NoticeFile, "notice-file", "", "FILE whose appearance says that the machine goes away: "+
 		"the node drains and ends")
+	f.DurationVar(&c.Drain, "drain", 30*time.Second, "how long SIGTERM lets partitions move to other brokers "+
+		"before the node ends as it is")
+	f.DurationVar(&c.NoticeDrain, "notice-drain", 100*time.Second, "the same after a notice")
 }
 
 // joined is a list of scalars as a flag takes it.
@@ -102,6 +107,8 @@ func (c *clusterSettings) validate(s *serverConfig) error {
 		return errors.New("--form takes the role controller: a cluster begins with one")
 	case len(c.Join) == 0 && !controls:
 		return errors.New("--join is empty, and a node that is no controller needs to be told where one is")
+	case c.Drain <= 0 || c.NoticeDrain <= 0:
+		return errors.New("--drain and --notice-drain have to be more than 0")
 	case c.Lease < leaseMin || c.Lease > leaseMax:
 		return fmt.Errorf("--lease %s: give between %s and %s", c.Lease, leaseMin, leaseMax)
 	case s.ObjStore == "":
@@ -175,6 +182,7 @@ func (c *clusterSettings) cluster(cfg *node.Config) {
 	cfg.ClusterListen, cfg.ClusterAdvertise = c.ClusterListen, c.ClusterAdvertise
 	cfg.GossipListen, cfg.GossipKey, cfg.Gossip = c.GossipListen, c.GossipKey, startGossip
 	cfg.Join, cfg.Form, cfg.Rack, cfg.Lease = c.Join, c.Form, c.Rack, c.Lease
+	cfg.StopDrain = c.Drain
 	for _, role := range c.Roles {
 		switch role {
 		case roleBroker:

@@ -35,6 +35,6 @@ Start with:
 		SilenceErrors: true,
 	}
 	root.AddCommand(serverCommand(), topicCommand(), groupCommand(), produceCommand(), consumeCommand(),
-		recoverCommand(), fsckCommand(), simCommand(), devCommand(), clusterCommand(), versionCommand())
+		recoverCommand(), fsckCommand(), simCommand(), devCommand(), clusterCommand(), brokerCommand(), versionCommand())
 	return root
 }

@@ -11,6 +11,12 @@ import (
 // noticeEvery is how often the notice file is looked for: a notice comes minutes before the end.
 const noticeEvery = 250 * time.Millisecond
 
+// noticed is what a notice does.
+type noticed struct {
+	seen  <-chan struct{} // nil: none comes
+	drain time.Duration
+}
+
 // watchNotice returns a channel that is closed when the file appears; nil for "". A file that is there already is
 // refused: it is of an earlier notice, or the machine goes away before the node has begun.
 func watchNotice(file string) (<-chan struct{}, error) {

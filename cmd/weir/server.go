@@ -104,7 +104,7 @@ func runServer(c *serverConfig) error {
 	fmt.Printf("weir ready: kafka %s, http %s, data %s, cluster %s, node %d, %s%s in %s\n",
 		orNone(n.Advertised()), orNone(c.HTTP), c.Data, n.ClusterID(), n.ID(), c.clusterLine(), n.RecoveredLine(),
 		time.Since(start).Round(time.Millisecond))
-	return waitForEnd(real, n, side, signals, notice)
+	return waitForEnd(real, n, side, signals, &noticed{seen: notice, drain: c.NoticeDrain})
 }
 
 // clusterLine is what the ready line of a node of a cluster says besides.
@@ -173,21 +173,23 @@ func orNone(s string) string {
 
 // waitForEnd returns when the node has drained after a signal, or ended by itself.
 func waitForEnd(
-	h *oshost.Host, n *node.Node, side *httpSide, signals <-chan os.Signal, notice <-chan struct{},
+	h *oshost.Host, n *node.Node, side *httpSide, signals <-chan os.Signal, notice *noticed,
 ) error {
 	failed := make(chan error, 1)
 	h.Go(nil, "server.failed", func(sc *host.Scope) { failed <- n.Failed(sc) })
+	stop := n.Stop
 	select {
 	case err := <-failed:
 		return fmt.Errorf("the node ended: %w", err)
 	case sig := <-signals:
 		slog.New(slog.NewTextHandler(os.Stderr, nil)).Info("draining", "signal", sig.String())
-	case <-notice:
+	case <-notice.seen:
+		stop = func(sc *host.Scope) error { return n.Leave(sc, notice.drain) }
 		slog.New(slog.NewTextHandler(os.Stderr, nil)).Info("draining", "why", "the notice file is there")
 	}
 	side.ready.Store(false)
 	stopped := make(chan error, 1)
-	h.Go(nil, "server.stop", func(sc *host.Scope) { stopped <- n.Stop(sc) })
+	h.Go(nil, "server.stop", func(sc *host.Scope) { stopped <- stop(sc) })
 	select {
 	case err := <-stopped:
 		if err != nil {
