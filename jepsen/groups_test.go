@@ -77,7 +77,7 @@ func (r *run) committer(stop <-chan struct{}, own string) {
 }
 
 func (r *run) commitNumber(adm *kadm.Client, id int32, name string, n int64) {
-	p := int32(n/2) % partitions
+	p := int32(n/2) % r.partitions
 	op := check.Op{Kind: check.Commit, Client: id, Call: r.rec.now(), Group: name, Offset: n,
 		Partition: check.Partition{Topic: topic, Index: p}}
 	ctx, cancel := context.WithTimeout(r.clients, readMax)
@@ -100,7 +100,7 @@ func (r *run) fetchCommitted(adm *kadm.Client, id int32, name string) {
 	if err != nil {
 		return // a read without an answer says nothing
 	}
-	for p := range int32(partitions) {
+	for p := range r.partitions {
 		o, ok := got.Lookup(topic, p)
 		if !ok || o.Err != nil {
 			continue

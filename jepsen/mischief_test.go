@@ -317,7 +317,7 @@ func (n *nemesis) moves() error {
 	end := time.Now().Add(*lease + 2*time.Second)
 	count := 0
 	for time.Now().Before(end) {
-		p, to := n.random.Int32N(partitions), n.victim()
+		p, to := n.random.Int32N(n.partitions), n.victim()
 		if _, err := move(n.ctx, adm, p, int32(to)); err != nil {
 			return err
 		}

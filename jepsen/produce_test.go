@@ -30,7 +30,7 @@ func (r *run) producer(stop <-chan struct{}) {
 // produce sends one record and waits for its answer.
 func (r *run) produce(client *kgo.Client, id int32, seq uint32) {
 	value := check.ValueOf(id, seq)
-	p := rand.Int32N(partitions)
+	p := rand.Int32N(r.partitions)
 	op := check.Op{Kind: check.Produce, Client: id, Call: r.rec.now(), Values: []check.Value{value}, Idempotent: true,
 		Partition: check.Partition{Topic: topic, Index: p}}
 	defer r.rec.begun(&op)()

@@ -169,7 +169,7 @@ func (r *run) lister(stop <-chan struct{}) {
 			ctx, cancel := context.WithTimeout(r.clients, readMax)
 			ends, err := adm.ListEndOffsets(ctx, topic)
 			cancel()
-			for p := range int32(partitions) {
+			for p := range r.partitions {
 				op := check.Op{Kind: check.ListEnd, Client: id, Call: call, Partition: check.Partition{Topic: topic, Index: p}}
 				o, ok := ends.Lookup(topic, p)
 				op.Outcome = outcome(err)
@@ -187,7 +187,7 @@ func (r *run) lister(stop <-chan struct{}) {
 // consumer is franz-go's own consumer on every partition. What it polls was fetched before, so its marks say nothing.
 func (r *run) consumer(stop <-chan struct{}) {
 	from := map[string]map[int32]kgo.Offset{topic: {}}
-	for p := range int32(partitions) {
+	for p := range r.partitions {
 		from[topic][p] = kgo.NewOffset().AtStart()
 	}
 	client := r.newClient(kgo.ConsumePartitions(from))

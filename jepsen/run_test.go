@@ -36,10 +36,9 @@ var (
 )
 
 const (
-	topic      = "jepsen"
-	partitions = 8
-	nodes      = 3
-	restMax    = 60 * time.Second // after the last fault, until everything is answered; and again until it is read
+	topic   = "jepsen"
+	nodes   = 3
+	restMax = 60 * time.Second // after the last fault, until everything is answered; and again until it is read
 )
 
 // program is the server under test: the one that WEIR_BIN names, or built once.
@@ -80,7 +79,9 @@ type run struct {
 	workers sync.WaitGroup
 	random  *rand.Rand // the nemesis' alone
 	seed    uint64
-	dir     string
+
+	partitions int32
+	dir        string
 
 	produceRate, readRate, pollRate, slowRate *pace
 
@@ -129,9 +130,9 @@ func versitygw(t *testing.T) string {
 }
 
 // newRun starts the store and the cluster, and makes the topic. set are settings of the nodes.
-func newRun(t *testing.T, set map[string]string) *run {
+func newRun(t *testing.T, partitions int32, set map[string]string) *run {
 	t.Helper()
-	r := &run{t: t, rec: newRecorder(), dir: t.TempDir()}
+	r := &run{t: t, partitions: partitions, rec: newRecorder(), dir: t.TempDir()}
 	r.ctx = context.Background()
 	r.clients, r.over = context.WithCancel(r.ctx)
 	t.Cleanup(r.leaveAll)
@@ -245,7 +246,7 @@ func (r *run) history() (h *check.History, whole bool) {
 	ctx, cancel := context.WithTimeout(r.ctx, restMax)
 	defer cancel()
 	f := r.newFetcher()
-	for p := range int32(partitions) {
+	for p := range r.partitions {
 		log, err := r.final(ctx, f, p)
 		if err != nil {
 			whole = false
@@ -258,7 +259,7 @@ func (r *run) history() (h *check.History, whole bool) {
 
 // TestCluster is the run that make jepsen does.
 func TestCluster(t *testing.T) {
-	r := newRun(t, map[string]string{"lease": lease.String(), "upload-age": "1s"})
+	r := newRun(t, 8, map[string]string{"lease": lease.String(), "upload-age": "1s"})
 	stop := make(chan struct{})
 	r.work(stop)
 	n := r.newNemesis()
