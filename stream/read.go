@@ -242,7 +242,7 @@ func (e *Engine) fromSlabs(c *cursor) (run loggedRun, more bool, err error) {
 	if c.pos < st.logStart && !c.inner {
 		return run, false, &OutOfRangeError{c.id, c.pos, st.logStart}
 	}
-	if last := st.last(); last != nil && !mutant.On(mutant.FetchPastHighWatermark) {
+	if last := st.last(); last != nil && !last.over(c) && !mutant.On(mutant.FetchPastHighWatermark) {
 		c.limit = min(c.limit, last.durable)
 	}
 	for c.pos < c.limit {

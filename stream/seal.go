@@ -45,6 +45,10 @@ func (s *Stream) Seal(sc *host.Scope) (int64, error) {
 // whoever appended it has been told. The caller holds e.mu.
 func (r *rangeLog) quiet() bool { return r.placing == 0 && r.durable == r.end && r.telling.Load() == 0 }
 
+// over tells that r, the last range here, has ended, so that what c reads may go on in other logs. The caller holds
+// e.mu.
+func (r *rangeLog) over(c *cursor) bool { return r.quiet() && (r.sealed() || r.closed && c.inner) }
+
 // sealed tells that r is closed for good at r.end. The caller holds e.mu.
 func (r *rangeLog) sealed() bool { return r.sealedAt != 0 }
 

@@ -125,6 +125,10 @@ func TestWhatAnotherLogOwesIsReadFromItsHolder(t *testing.T) {
 		r.cat.seal(far.id, 100)
 		r.streams = append(r.streams, far)
 		epoch := r.cat.streams[far.id].last().epoch
+		own, err := r.e.Open(sc, stream.OpenRange{ID: far.id, Epoch: 0, State: (&shadow{}).Snapshot()})
+		require.NoError(r, err)
+		_, err = own.Seal(sc) // an earlier range was here, and its end is not the stream's
+		require.NoError(r, err)
 		state, err := r.e.StateAt(sc, far.id, epoch, 100)
 		require.NoError(r, err)
 		require.Equal(r, far.shadowAt(100).Snapshot(), state)
