@@ -27,6 +27,7 @@ func Draw(seed uint64) workload.Settings {
 		drawMoves(rng, &s)
 	}
 	drawZombies(workload.Stream(seed, "zombies", 0), &s)
+	drawLosses(workload.Stream(seed, "losses", 0), &s)
 	strikes := s.Cluster.Strikes
 	slices.SortStableFunc(strikes, func(a, b workload.Strike) int { return cmp.Compare(a.At, b.At) })
 	rng = workload.Stream(seed, "nemesis", 0)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirmq/weir/controller/api"
 	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
@@ -40,6 +41,9 @@ func (r *run) named(name string) *node {
 }
 
 func (r *run) strike(s *workload.Strike, n *node) {
+	if s.Back == 0 && n.Controller && (s.Kind == workload.StrikeKill || s.Kind == workload.StrikeNotice) && !r.spares(n) {
+		return
+	}
 	switch s.Kind {
 	case workload.StrikeKill:
 		n.planned, n.back = true, s.Back
@@ -58,6 +62,36 @@ func (r *run) strike(s *workload.Strike, n *node) {
 	case workload.StrikeMove:
 		r.move(n, s.Partition)
 	}
+}
+
+// spares tells whether most of those that vote are left when a controller goes for ever. Until all have joined, one
+// may be too many.
+func (r *run) spares(n *node) bool {
+	var members []api.Member
+	var most uint64
+	for _, x := range r.nodes {
+		if x.up == nil || !x.Controller {
+			continue
+		}
+		var index uint64
+		x.up.Controller().Read(func(s *metadata.State) { index, _ = s.Index() })
+		if index > most {
+			members, most = x.up.Controller().Members(), index
+		}
+	}
+	voters, left := 0, 0
+	for _, m := range members {
+		if !m.Voter {
+			continue
+		}
+		voters++
+		for _, x := range r.nodes {
+			if x.ID == m.Node && !x.gone && x != n {
+				left++
+			}
+		}
+	}
+	return left > voters/2
 }
 
 // move asks the controllers to move a partition of the judged topic to a node, as an operator does.

@@ -31,6 +31,7 @@ func (r *Result) Write(w io.Writer) error {
 		fmt.Fprintf(&b, "  at %s\n", site)
 	}
 	fmt.Fprintf(&b, "objects: %d uploaded, restarts: %d\n", r.Objects, r.Restarts)
+	writeCluster(&b, r.Cluster)
 	writeFaults(&b, r.Fired)
 	writeTime(&b, r.Virtual, r.Wall, r.Events)
 	fmt.Fprintf(&b, "hash=%s\n", r.Hash)

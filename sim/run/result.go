@@ -58,8 +58,9 @@ type Result struct {
 	Fenced   int           `json:"fenced"`  // commits refused because their generation was over
 	Audits   int           `json:"audits"`  // looks at the disks by fsck
 
-	Settings *workload.Settings `json:"settings,omitempty"` // what the seed drew
-	Judged   bool               `json:"judged"`             // the checkers came to a verdict
+	Cluster  *workload.ClusterCounts `json:"cluster,omitempty"`  // of a world of several nodes
+	Settings *workload.Settings      `json:"settings,omitempty"` // what the seed drew
+	Judged   bool                    `json:"judged"`             // the checkers came to a verdict
 
 	// Oracle names what found the failure, such as "history:Lost"; "" = it passed. At is when, virtual.
 	Oracle string        `json:"oracle,omitempty"`
@@ -123,7 +124,7 @@ func (r *Result) fill(from *workload.Result) {
 		}
 	}
 	r.Beyond, r.Fenced, r.Audits = from.Beyond, from.Fenced, from.Audits
-	r.Settings = &from.Settings
+	r.Settings, r.Cluster = &from.Settings, from.Cluster
 	r.Oracle, r.At = from.Oracle, from.At.Sub(0)
 	if from.History != nil {
 		r.History = len(from.History.Ops)

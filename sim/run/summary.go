@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/sim/workload"
 )
 
 // Summary is what a sweep came to.
@@ -27,9 +28,10 @@ type Summary struct {
 	Crashes  int
 	Objects  int
 	Restarts int
-	Audits   int // looks at the disks by fsck
-	Fenced   int // commits refused because their generation was over
-	Beyond   int // seeds in which more was damaged than weir promises to survive
+	Audits   int                     // looks at the disks by fsck
+	Fenced   int                     // commits refused because their generation was over
+	Beyond   int                     // seeds in which more was damaged than weir promises to survive
+	Cluster  *workload.ClusterCounts // sums, of worlds of several nodes
 	Least    Least
 	Fired    []Fired        // sums, in the order of the first result
 	Sites    map[string]int // crashes by call site
@@ -71,6 +73,7 @@ func (s *Summary) Add(r *Result) {
 		s.Failed = append(s.Failed, r)
 	}
 	s.chart(r)
+	s.addCluster(r.Cluster)
 	s.faults.add(r)
 	s.probes.add(r)
 	s.Events += r.Events
@@ -147,7 +150,7 @@ func (s *Summary) Done() int { return s.Passed + len(s.Failed) }
 // fault what is demanded.
 func (s *Summary) OK() bool {
 	return s.Passed == s.Range.Len() && (s.Canary == nil || s.Canary.Failed) &&
-		(s.Done() < SweepDemands.From || len(s.Unmet()) == 0)
+		(s.Done() < SweepDemands.From || len(s.Unmet()) == 0) && len(s.idle()) == 0
 }
 
 // Write prints the summary, with every call site crashed at if sites is set. Its last line is the
@@ -173,6 +176,7 @@ func (s *Summary) Write(w io.Writer, sites bool) error {
 		s.Audits, s.Fenced, s.Beyond)
 	fmt.Fprintf(&b, "least of a seed: %d operations, %d crashes, %d objects\n",
 		s.Least.Ops, s.Least.Crashes, s.Least.Objects)
+	writeCluster(&b, s.Cluster)
 	writeFaults(&b, s.Fired)
 	if s.Table {
 		s.writeTable(&b)
@@ -180,6 +184,9 @@ func (s *Summary) Write(w io.Writer, sites bool) error {
 	writeTime(&b, s.Virtual, s.Elapsed, s.Events)
 	s.writeProbes(&b)
 	s.writeDemands(&b)
+	if idle := s.idle(); len(idle) > 0 {
+		fmt.Fprintf(&b, "NONE of %d worlds of several nodes had any: %s\n", s.Done(), strings.Join(idle, ", "))
+	}
 	fmt.Fprintf(&b, "hash=%s\n", s.Hash())
 	_, err := io.WriteString(w, b.String())
 	return err
