@@ -113,3 +113,24 @@ func TestANameThatCollidesWithATopicOnItsWayOutIsAsGoodAsItsOwn(t *testing.T) {
 		c.expect(got.ErrorCode == 36, "and then it is what is in the way: %+v", got)
 	})
 }
+
+// TestATopicThatRequestsDoNotSeeYetIsNotGoneForThat: one that still waits for room in the WAL is deleted when its
+// deletion has ended, not when it was marked.
+func TestATopicThatRequestsDoNotSeeYetIsNotGoneForThat(t *testing.T) {
+	w := newWorldUnder(t, fault.Plan{{At: leaving, Target: "weir:wal", Kind: fault.DiskStall, For: leavingFor}})
+	w.do(func(c *wire) { c.topic("stays", 1) })
+	require.NoError(t, w.w.RunUntil(leaving+1))
+	w.do(func(c *wire) {
+		made := ask[*kmsg.CreateTopicsResponse](c, createOf(time.Second, "soon")).Topics[0]
+		c.expect(made.ErrorCode == 7, "its partition cannot be opened: %+v", made)
+		c.took(2*time.Second, func() {
+			got := ask[*kmsg.DeleteTopicsResponse](c, deleteOf(2*time.Second, "soon")).Topics[0]
+			c.expect(got.ErrorCode == 7, "it is only marked: %+v", got)
+		})
+		made = ask[*kmsg.CreateTopicsResponse](c, createOf(time.Second, "soon")).Topics[0]
+		c.expect(made.ErrorCode == 7, "its name is not free: %+v", made)
+		c.must(c.h.Sleep(c.sc, leavingFor))
+		got := ask[*kmsg.DeleteTopicsResponse](c, deleteOf(time.Second, "soon")).Topics[0]
+		c.expect(got.ErrorCode == 3, "and then it is gone: %+v", got)
+	})
+}
