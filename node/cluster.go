@@ -95,9 +95,7 @@ func (n *Node) startBroker(sc *host.Scope) error {
 	if err != nil {
 		return err
 	}
-	if b, serves := any(n.broker).(interface{ Register(*rpc.Server) }); serves {
-		b.Register(n.server)
-	}
+	n.broker.Register(n.server)
 	if err := n.serve(sc); err != nil {
 		return err
 	}

@@ -22,10 +22,23 @@ type GossipConfig struct {
 // GossipStarter starts a member whose tasks end with sc.
 type GossipStarter func(sc *host.Scope, h host.Host, cfg GossipConfig) (gossip.Membership, error)
 
-// rumours is a node's gossip, once it has begun. Nothing depends on it.
+// rumours is a node's gossip, once it has begun, and what people ask of its session. Nothing depends on it.
 type rumours struct {
-	up    atomic.Pointer[gossip.Membership]
-	epoch atomic.Int64
+	up      atomic.Pointer[gossip.Membership]
+	epoch   atomic.Int64
+	session atomic.Pointer[session]
+}
+
+// LeaseLeft is how long the broker's lease runs yet, 0 if it holds none; false for a node that needs none.
+func (n *Node) LeaseLeft() (time.Duration, bool) {
+	s := n.rumours.session.Load()
+	if s == nil {
+		return 0, false
+	}
+	if !s.Held() {
+		return 0, true
+	}
+	return max(0, s.Until().Sub(n.h.Now())), true
 }
 
 const (

@@ -30,9 +30,11 @@ func (m *member) Pool() *rpc.Pool { return m.pool }
 func (m *member) StartSession(sc *host.Scope, epoch int64, hooks broker.SessionHooks) broker.Session {
 	m.rumours.setEpoch(epoch)
 	r := &reporter{member: m, load: hooks.Load, at: m.h.Now()}
-	return &session{m.client.StartSession(sc, m.node, epoch, remote.Hooks{
+	s := &session{m.client.StartSession(sc, m.node, epoch, remote.Hooks{
 		Alive: hooks.Alive, Report: r.report, Fenced: hooks.Fenced,
 	}), m.h}
+	m.rumours.session.Store(s)
+	return s
 }
 
 // session is a remote.Session that knows the machine's clocks.

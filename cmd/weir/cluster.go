@@ -49,7 +49,7 @@ leading controller's. GOSSIP is a hint and proves nothing.`,
 	}
 	status.Flags().StringVar(&addr, "cluster", "127.0.0.1:9192", "cluster address of any controller (its cluster-listen)")
 	status.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(status)
+	cmd.AddCommand(status, clusterRemoveCommand())
 	return cmd
 }
 
@@ -87,43 +87,56 @@ const clusterAsk = 2 * time.Second
 
 // lookAtCluster asks the controller at addr, the one that leads, and each of the others.
 func lookAtCluster(addr string) (*clusterView, error) {
-	h, err := oshost.New(oshost.Config{Data: os.TempDir(), Log: slog.DiscardHandler})
-	if err != nil {
-		return nil, err
-	}
-	defer h.Close(nil)
-	return onHost(h, func(sc *host.Scope) (*clusterView, error) {
-		pool := rpc.NewPool(sc, h, rpc.PoolConfig{Identity: rpc.Identity{Node: -1}})
-		ask := func(sc *host.Scope, at string) (api.StatusAnswer, error) {
-			p, err := pool.Call(sc, at, api.Status, api.StatusRequest{Brokers: true}.Encode(), clusterAsk)
-			if err != nil {
-				return api.StatusAnswer{}, err
-			}
-			return api.DecodeStatus(p)
-		}
-		first, err := ask(sc, addr)
+	return withControllers(func(sc *host.Scope, h host.Host) (*clusterView, error) {
+		first, answers, err := askAll(sc, h, addr)
 		if err != nil {
-			return nil, fmt.Errorf("ask the controller at %s: %w; name the cluster-listen address of a node with the "+
-				"role controller (--cluster)", addr, err)
-		}
-		answers := make([]*api.StatusAnswer, len(first.Members))
-		g := host.NewGroup(h, sc)
-		for i, m := range first.Members {
-			g.Go("status", func(sc *host.Scope) error {
-				if m.Addr == "" {
-					return nil
-				}
-				if a, err := ask(sc, m.Addr); err == nil && a.Self.ID == m.ID {
-					answers[i] = &a
-				}
-				return nil
-			})
-		}
-		if err := g.Wait(); err != nil {
 			return nil, err
 		}
-		return viewOf(&first, answers), nil
+		return viewOf(first, answers), nil
 	})
+}
+
+// withControllers runs fn on a host that keeps nothing.
+func withControllers[T any](fn func(*host.Scope, host.Host) (T, error)) (T, error) {
+	h, err := oshost.New(oshost.Config{Data: os.TempDir(), Log: slog.DiscardHandler})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer h.Close(nil)
+	return onHost(h, func(sc *host.Scope) (T, error) { return fn(sc, h) })
+}
+
+// askAll asks the controller at addr for its status, and then each controller that it names: nil stands for one that
+// does not answer.
+func askAll(sc *host.Scope, h host.Host, addr string) (*api.StatusAnswer, []*api.StatusAnswer, error) {
+	pool := rpc.NewPool(sc, h, rpc.PoolConfig{Identity: rpc.Identity{Node: -1}})
+	ask := func(sc *host.Scope, at string) (api.StatusAnswer, error) {
+		p, err := pool.Call(sc, at, api.Status, api.StatusRequest{Brokers: true}.Encode(), clusterAsk)
+		if err != nil {
+			return api.StatusAnswer{}, err
+		}
+		return api.DecodeStatus(p)
+	}
+	first, err := ask(sc, addr)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask the controller at %s: %w; name the cluster-listen address of a node with the "+
+			"role controller (--cluster)", addr, err)
+	}
+	answers := make([]*api.StatusAnswer, len(first.Members))
+	g := host.NewGroup(h, sc)
+	for i, m := range first.Members {
+		if m.Addr == "" {
+			continue
+		}
+		g.Go("status", func(sc *host.Scope) error {
+			if a, err := ask(sc, m.Addr); err == nil && a.Self.ID == m.ID {
+				answers[i] = &a
+			}
+			return nil
+		})
+	}
+	return &first, answers, g.Wait()
 }
 
 // viewOf puts together what controllers say; answers are those of first's members.

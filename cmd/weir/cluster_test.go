@@ -43,3 +43,16 @@ func TestAClusterIsShownAsItsLeaderKnowsIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(raw), `"leaseLeftMs":1234`)
 }
+
+func TestOnlyAControllerThatDoesNotAnswerIsRemoved(t *testing.T) {
+	members := []api.Member{{ID: 7, Node: 1}, {ID: 8, Node: 2}, {ID: 9, Node: 2}}
+	there := &api.StatusAnswer{}
+	answers := []*api.StatusAnswer{there, there, nil} // node 2 came back with an empty disk
+	lost, err := lostOf(members, answers, 2)
+	require.NoError(t, err)
+	require.Equal(t, members[2:], lost)
+	_, err = lostOf(members, answers, 1)
+	require.ErrorContains(t, err, "answers; stop that node first")
+	_, err = lostOf(members, answers, 3)
+	require.ErrorContains(t, err, "no controller")
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/internal/invariant"
+	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/node"
 )
 
@@ -46,6 +47,10 @@ var (
 	metricStoreErrors   = counter("store_errors_total", "Object store calls that failed, by operation.", "op")
 	metricStoreBytes    = counter("store_bytes_total", "Object bytes moved, by operation.", "op")
 	metricStoreTime     = counter("store_seconds_total", "Time spent in object store calls, by operation.", "op")
+	metricApplied       = gauge("metadata_applied_index", "Index up to which the node has followed the metadata.")
+	metricLeads         = gauge("controller_leads", "1 while the node's controller leads.")
+	metricTerm          = gauge("controller_term", "Raft term that the node's controller is in.")
+	metricLease         = gauge("lease_left_seconds", "What is left of the broker's lease; 0 if it holds none.")
 	metricInvariants    = counter("invariant_checks_total", "Evaluations of each named invariant.", "name")
 )
 
@@ -61,7 +66,11 @@ func (c *nodeCollector) Collect(out chan<- prometheus.Metric) {
 		emit(metricInvariants, float64(count.Count), count.Name.String())
 	}
 	n := c.current()
-	if n == nil || n.Broker() == nil {
+	if n == nil {
+		return
+	}
+	c.collectCluster(n, emit)
+	if n.Broker() == nil {
 		return
 	}
 	b := n.Broker().Counters()
@@ -82,6 +91,22 @@ func (c *nodeCollector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	c.collectStorage(n, emit)
+}
+
+// collectCluster tells what the node is in its cluster; a server by itself leads it.
+func (c *nodeCollector) collectCluster(n *node.Node, emit func(metric, float64, ...string)) {
+	n.Metadata().Read(func(s *metadata.State) {
+		index, _ := s.Index()
+		emit(metricApplied, float64(index))
+	})
+	if k := n.Controller(); k != nil {
+		leads, term := k.Leads()
+		emit(metricTerm, float64(term))
+		emit(metricLeads, map[bool]float64{true: 1}[leads])
+	}
+	if left, has := n.LeaseLeft(); has {
+		emit(metricLease, left.Seconds())
+	}
 }
 
 func (c *nodeCollector) collectStorage(n *node.Node, emit func(metric, float64, ...string)) {
