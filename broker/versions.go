@@ -47,6 +47,9 @@ var apis = []api{
 	{key: 32, min: 1, max: 4, advertise: 1, finish: handleDescribeConfigs},
 	{key: 37, min: 0, max: 3, advertise: 0, finish: handleCreatePartitions},
 	{key: 42, min: 0, max: 2, advertise: 0, finish: handleDeleteGroups},
+	{key: 43, min: 0, max: 2, advertise: 0, finish: handleElectLeaders},
+	{key: 45, min: 0, max: 1, advertise: 0, finish: handleAlterReassignments},
+	{key: 46, min: 0, max: 0, advertise: 0, finish: handleListReassignments},
 	{key: 60, min: 0, max: 2, advertise: 0, finish: handleDescribeCluster},
 }
 
