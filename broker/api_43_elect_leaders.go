@@ -16,8 +16,8 @@ const (
 //
 // Behavior: a partition has one replica, which is its preferred one and leads it: ELECTION_NOT_NEEDED. While nobody
 // does, the controllers look for an owner by themselves: PREFERRED_LEADER_NOT_AVAILABLE, or, asked for an unclean
-// election, ELIGIBLE_LEADERS_NOT_AVAILABLE; nothing is elected past what is recorded. With null for all partitions those
-// that need no election are left out.
+// election, ELIGIBLE_LEADERS_NOT_AVAILABLE; nothing is elected past what is recorded. With null for all partitions
+// those that need no election are left out.
 //
 // Version notes: v1 election type (KIP-460), top-level error; v2 flexible.
 func handleElectLeaders(b *Broker, _ *host.Scope, c *call) (reply, error) {
