@@ -157,7 +157,11 @@ func viewOf(first *api.StatusAnswer, answers []*api.StatusAnswer) *clusterView {
 	}
 	for i := range best.Brokers {
 		b := &best.Brokers[i]
-		at := slices.IndexFunc(v.Nodes, func(n nodeView) bool { return n.Node == b.Node && n.Address == b.Addr })
+		same := func(n nodeView) bool { return n.Node == b.Node && n.Address == b.Addr }
+		at := slices.IndexFunc(v.Nodes, func(n nodeView) bool { return same(n) && n.Answers }) // not what it was before
+		if at < 0 {
+			at = slices.IndexFunc(v.Nodes, same)
+		}
 		if at < 0 {
 			v.Nodes = append(v.Nodes, nodeView{Node: b.Node, Address: b.Addr})
 			at = len(v.Nodes) - 1
