@@ -253,6 +253,7 @@ func (c *Controller) Status() api.StatusAnswer {
 	defer c.mu.Unlock()
 	a := api.StatusAnswer{
 		Cluster: c.cluster, Leads: c.leads.Load(), Leader: hint, Members: c.shown, Gossip: gossip,
+		Lease: c.cfg.Lease.Length,
 	}
 	a.Applied, _ = c.state.Index()
 	a.Self = api.Member{ID: c.member, Node: c.cfg.Node, Addr: c.cfg.Addr}

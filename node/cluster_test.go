@@ -175,6 +175,21 @@ func TestANodeIsRefusedByAnotherCluster(t *testing.T) {
 	require.ErrorIs(t, other.ended, node.ErrWrongCluster)
 }
 
+func TestANodeThatWasToldAnotherLeaseIsRefused(t *testing.T) {
+	c := newCrowd(t, 1, 3)
+	c.form()
+	known, fresh := c.list[2], c.peer("n9", 9)
+	fresh.cfg.Join = known.cfg.Join
+	c.kill(known)
+	for _, p := range []*peer{known, fresh} {
+		p.cfg.Lease = 2 * time.Second
+		c.boot(p)
+		c.until(time.Minute, "it is refused", func() bool { return p.ended != nil })
+		require.ErrorIs(t, p.ended, node.ErrLease)
+		require.ErrorContains(t, p.ended, "2s here, 1.5s on node")
+	}
+}
+
 func TestAFounderThatLostItsDiskJoinsTheClusterThatItFounded(t *testing.T) {
 	c := newCrowd(t, 1, 3)
 	c.form()

@@ -20,6 +20,9 @@ var (
 	ErrNoCluster = errors.New("node: no cluster to belong to: name nodes of one to join, or have this node form one")
 	// ErrNodeTaken is returned when another node of the cluster has the node's id.
 	ErrNodeTaken = errors.New("node: another node of the cluster has this node id; give this one an id of its own")
+	// ErrLease is returned when other nodes were told another length of a lease: whoever holds one by the longer would
+	// be fenced by the shorter while it still acknowledges.
+	ErrLease = errors.New("node: the lease must be the same on every node")
 	// ErrMember is returned when a process by itself is started, or a repair, on the data of a cluster's controller.
 	ErrMember = errors.New("node: the data is that of a node of a cluster; start it with --cluster-listen")
 	// ErrWasAlone is returned for the data of a process by itself: its WAL is where no other broker reaches it.
@@ -30,7 +33,9 @@ const (
 	formWait = 3 * time.Second // a node that forms asks others for so long whether there is a cluster
 	askWait  = time.Second     // for one answer
 	askPause = 100 * time.Millisecond
-	askTells = 5 * time.Second // between two lines that say what a start waits for
+
+	compareWait = 500 * time.Millisecond // for one answer that a start can do without
+	askTells    = 5 * time.Second        // between two lines that say what a start waits for
 
 	leaseDefault = 3 * time.Second
 	doubleWait   = 2 * time.Second // longer than a lease takes to be fenced
@@ -85,6 +90,9 @@ func (n *Node) placeWith(sc *host.Scope, pool *rpc.Pool) error {
 		return n.found()
 	}
 	n.cluster = metadata.UUID(status.Cluster)
+	if err := n.refuseLease(status); err != nil {
+		return err
+	}
 	return n.refuseTaken(sc, pool, status)
 }
 
@@ -137,16 +145,34 @@ func (n *Node) compare(sc *host.Scope, pool *rpc.Pool, others []string) error {
 	g := host.NewGroup(n.h, sc)
 	for _, addr := range others {
 		g.Go("node.compare", func(sc *host.Scope) error {
-			s, err := status(sc, pool, addr)
-			if err == nil && s.Cluster != [16]byte{} && metadata.UUID(s.Cluster) != n.cluster {
+			child, cancel := sc.Child(n.h.Now().Add(compareWait))
+			defer cancel()
+			s, err := status(child, pool, addr)
+			if err != nil || s.Cluster == [16]byte{} {
+				return nil // it is not there, or nowhere: a restart depends on nobody
+			}
+			if metadata.UUID(s.Cluster) != n.cluster {
 				probe.Hit(probe.NodeWrongCluster)
 				return fmt.Errorf("%w: it belongs to %s, and %s to %s",
 					ErrWrongCluster, n.cluster, addr, metadata.UUID(s.Cluster))
 			}
-			return nil
+			return n.refuseLease(&s)
 		})
 	}
 	return g.Wait()
+}
+
+// refuseLease refuses what another node was told differently.
+func (n *Node) refuseLease(s *api.StatusAnswer) error {
+	mine := n.leases()
+	if err := mine.Fill(); err != nil {
+		return err
+	}
+	if s.Lease != mine.Length {
+		probe.Hit(probe.NodeOtherLease)
+		return fmt.Errorf("%w: %s here, %s on node %d", ErrLease, mine.Length, s.Lease, s.Self.Node)
+	}
+	return nil
 }
 
 // refuseTaken refuses to join while a controller lives that has this node's id.

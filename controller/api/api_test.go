@@ -51,6 +51,7 @@ func forms() []form {
 				Heard: true, Load: 6, Applied: 7, SyncAge: 8, LeaseLeft: 9,
 			}, {Node: 2, Draining: true, Left: true}},
 			Sightings: []Sighting{{Node: 1, Roles: 3, State: 2, Since: 4, Addr: "b:1"}}, Gossip: "d:3",
+			Lease: 10,
 		}, DecodeStatus),
 		formOf(StatusRequest{Brokers: true}, func(p []byte) (StatusRequest, error) {
 			if len(p) == 0 { // the zero value

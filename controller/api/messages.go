@@ -227,7 +227,9 @@ type StatusAnswer struct {
 	// What follows is there if it was asked for.
 	Brokers   []Broker   // those that ever registered, by id
 	Sightings []Sighting // what gossip says, if this node has any
-	Gossip    string     // address of this node's gossip, "" without; always there
+	// Always there:
+	Gossip string        // address of this node's gossip, "" without
+	Lease  time.Duration // of brokers, as this member was told
 }
 
 // Encode returns its bytes.
@@ -250,6 +252,7 @@ func (a StatusAnswer) Encode() []byte {
 		w.sighting(&a.Sightings[i])
 	}
 	w.bytes([]byte(a.Gossip))
+	w.u64(uint64(a.Lease))
 	return w
 }
 
@@ -272,5 +275,6 @@ func DecodeStatus(p []byte) (StatusAnswer, error) {
 		a.Sightings = append(a.Sightings, r.sighting())
 	}
 	a.Gossip = string(r.bytes())
+	a.Lease = time.Duration(r.u64())
 	return a, r.end("status")
 }

@@ -14,6 +14,7 @@ var (
 	NodeHandedOver    = define("node.leadership handed over by a stop")
 	NodeIsMember      = define("node.data of a cluster's node")
 	NodeStopAlone     = define("node.stop without a majority")
+	NodeOtherLease    = define("node.lease is another elsewhere")
 	NodeGossips       = define("node.gossip sees another node")
 	NodeStayed        = define("node.controller stays for brokers that leave")
 )
