@@ -119,8 +119,8 @@ func TestFailover(t *testing.T) {
 		}, restMax, 10*time.Millisecond, "not every partition serves again")
 		all := time.Duration(slices.Max(ends) - at)
 		took = append(took, all)
-		t.Logf("lease %s: node %d killed (controller leader: %v, led %d of %d partitions): all serve after %s", *lease, victim,
-			leads, led, r.partitions, all.Round(time.Millisecond))
+		t.Logf("lease %s: node %d killed (controller leader: %v, led %d of %d partitions): all serve after %s", *lease,
+			victim, leads, led, r.partitions, all.Round(time.Millisecond))
 		require.NoError(t, n.start(victim))
 	}
 	slices.Sort(took)

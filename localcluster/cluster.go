@@ -128,7 +128,9 @@ func (c *Cluster) Start(ctx context.Context, id int) error {
 }
 
 // AwaitReady waits until a node that was launched is ready.
-func (c *Cluster) AwaitReady(ctx context.Context, id int) error { return c.processes[id-1].awaitReady(ctx) }
+func (c *Cluster) AwaitReady(ctx context.Context, id int) error {
+	return c.processes[id-1].awaitReady(ctx)
+}
 
 // Gone waits until a node's process has ended.
 func (c *Cluster) Gone(ctx context.Context, id int) error { return c.processes[id-1].gone(ctx) }

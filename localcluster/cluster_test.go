@@ -200,7 +200,21 @@ func TestAPortThatIsTakenIsNamed(t *testing.T) {
 		s.BasePort = port - portCluster // its cluster port, then
 	}
 	_, err = s.plan()
-	require.ErrorContains(t, err, fmt.Sprintf("port %d is needed for node 1", port))
+	require.ErrorContains(t, err, fmt.Sprintf("127.0.0.1:%d is needed for node 1", port))
+}
+
+func TestAClusterKeepsTheAddressesItWasFoundedWith(t *testing.T) {
+	dir := t.TempDir()
+	first, _ := newCluster(t, Spec{Controllers: 3, Brokers: 3, Dir: dir})
+	control, err := Serve(first, dir)
+	require.NoError(t, err)
+	first.Down()
+	require.NoError(t, control.Close())
+	second, _ := newCluster(t, Spec{Controllers: 3, Brokers: 4, Dir: dir})
+	for i, n := range first.Nodes() {
+		require.Equal(t, n.Cluster, second.Nodes()[i].Cluster)
+	}
+	require.Len(t, second.Nodes(), 4)
 }
 
 func TestAConfigurationFileIsAsItWas(t *testing.T) {

@@ -76,7 +76,8 @@ const (
 	portClusterBehind
 	portStore
 
-	portsEach = 6
+	portsEach   = 6
+	slotCluster = portCluster / 100
 )
 
 func (s *Spec) check() error {
@@ -125,7 +126,7 @@ func (s *Spec) plan() ([]*Node, error) {
 			Data: base, Config: base + ".yaml", Log: base + ".log", NoticeFile: base + ".notice",
 		})
 	}
-	addrs, err := s.addresses(count)
+	addrs, err := s.addresses(count, founded(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +143,22 @@ func (s *Spec) plan() ([]*Node, error) {
 	return nodes, nil
 }
 
+// founded are the cluster addresses of the nodes that an earlier cluster in dir had: its members know each other by
+// them.
+func founded(dir string) []string {
+	state, err := ReadState(dir)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, n := range state.Nodes {
+		list = append(list, n.Cluster)
+	}
+	return list
+}
+
 // addresses chooses portsEach addresses for each of count nodes, and sees to it that they are free.
-func (s *Spec) addresses(count int) ([][portsEach]string, error) {
+func (s *Spec) addresses(count int, founded []string) ([][portsEach]string, error) {
 	var open []net.Listener // all at once, or one port could be given twice
 	defer func() {
 		for _, l := range open {
@@ -151,18 +166,32 @@ func (s *Spec) addresses(count int) ([][portsEach]string, error) {
 		}
 	}()
 	all := make([][portsEach]string, count)
+	take := func(i, k int, addr string) error {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return fmt.Errorf("%s is needed for node %d: %w; choose another base port", addr, i+1, err)
+		}
+		open = append(open, l)
+		all[i][k] = l.Addr().String()
+		return nil
+	}
+	for i := range min(count, len(founded)) {
+		if err := take(i, slotCluster, founded[i]); err != nil {
+			return nil, err
+		}
+	}
 	for i := range all {
 		for k := range portsEach {
 			port := 0
 			if s.BasePort != 0 {
 				port = s.BasePort + k*100 + i
 			}
-			l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
-			if err != nil {
-				return nil, fmt.Errorf("port %d is needed for node %d: %w; choose another base port", port, i+1, err)
+			if all[i][k] != "" {
+				continue
 			}
-			open = append(open, l)
-			all[i][k] = l.Addr().String()
+			if err := take(i, k, net.JoinHostPort(loopback, strconv.Itoa(port))); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return all, nil
