@@ -230,6 +230,9 @@ func (b *Broker) explainWAL(w metadata.WAL, err error) error {
 
 // dataFlag is what a command about this data needs besides, or "".
 func (b *Broker) dataFlag() string {
+	if b.cfg.Cluster != nil {
+		return " --cluster ADDRESS-OF-A-CONTROLLER"
+	}
 	if b.cfg.DataLabel == "" {
 		return ""
 	}

@@ -72,6 +72,7 @@ func (q *quarantine) holes(sc *host.Scope) bool {
 		return false
 	}
 	defer q.turn.Release(1)
+	q.acceptLosses()
 	holed := q.held.engine.Holed()
 	if o := q.pending; o != nil && (len(holed) == 0 || !o.isOf(holed[0])) { // dropped, or another came first
 		if err := q.giveUp(sc); err != nil {
@@ -175,4 +176,26 @@ func (q *quarantine) owes(sc *host.Scope, h stream.Holed) (bool, error) {
 		}
 	})
 	return owed, nil
+}
+
+// acceptLosses tells the engine of holes that an operator gave up: what lies behind them is read then (rule 39).
+func (q *quarantine) acceptLosses() {
+	type loss struct {
+		id    stream.ID
+		epoch stream.Epoch
+	}
+	var list []loss
+	q.b.meta.Read(func(s *metadata.State) {
+		for _, id := range s.StreamsOn(metadata.UUID(q.held.id)) {
+			st, _ := s.Stream(id)
+			for _, h := range st.Holes {
+				if h.WAL == metadata.UUID(q.held.id) && h.Accepted {
+					list = append(list, loss{stream.ID(id), stream.Epoch(h.LeaderEpoch)})
+				}
+			}
+		}
+	})
+	for _, l := range list {
+		q.held.engine.LossAccepted(l.id, l.epoch)
+	}
 }

@@ -194,7 +194,7 @@ func TestARecoveryGoesByItsOrder(t *testing.T) {
 		}
 	}
 	r.assign(w.ID, heir)
-	r.until(time.Minute, "somebody else owns the partition", func() bool { return r.partition(wireTopic, 0).Owner == heir.id })
+	r.until(time.Minute, "somebody else owns it", func() bool { return r.partition(wireTopic, 0).Owner == heir.id })
 	require.Equal(t, []string{"fence", "metadata", "scan", "sync"}, steps[:min(4, len(steps))])
 	require.NotContains(t, steps, "write")
 	after, _ := vol.Current(ring)

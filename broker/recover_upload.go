@@ -38,7 +38,6 @@ func (r *recovery) upload(sc *host.Scope) error {
 		if !r.current() {
 			return fmt.Errorf("%w: WAL %s has another holder or generation", stream.ErrFenced, r.w.ID)
 		}
-		r.acceptLosses()
 		if err := r.b.h.Sleep(sc, recoveredLook); err != nil {
 			return err
 		}
@@ -51,28 +50,6 @@ func (r *recovery) owes() (yes bool) {
 		yes = s.Pinned(r.w.ID) || len(s.OpenOn(r.w.ID)) > 0 || len(s.Owed(r.w.ID)) > 0
 	})
 	return yes
-}
-
-// acceptLosses tells the engine of holes that an operator gave up.
-func (r *recovery) acceptLosses() {
-	type loss struct {
-		id    stream.ID
-		epoch stream.Epoch
-	}
-	var list []loss
-	r.b.meta.Read(func(s *metadata.State) {
-		for _, id := range s.StreamsOn(r.w.ID) {
-			st, _ := s.Stream(id)
-			for _, h := range st.Holes {
-				if h.WAL == r.w.ID && h.Accepted {
-					list = append(list, loss{stream.ID(id), stream.Epoch(h.LeaderEpoch)})
-				}
-			}
-		}
-	})
-	for _, l := range list {
-		r.held.engine.LossAccepted(l.id, l.epoch)
-	}
 }
 
 // release lets go of the WAL, and then of its files. Whoever dies in between leaves them for the next broker that

@@ -43,7 +43,7 @@ func (n *Node) abandon(sc *host.Scope, id metadata.UUID, a *Abandoned) error {
 	var nonce [16]byte
 	n.h.Secret(nonce[:])
 	reg := &metadatapb.Register{Broker: n.identity.Node, Nonce: nonce[:], Disk: n.identity.Disk[:], Proof: true}
-	if _, err := n.propose(sc, metadata.NewCommand(reg)); err != nil {
+	if _, err := proposeTo(sc, n.controller, reg); err != nil {
 		return fmt.Errorf("register the broker: %w", err)
 	}
 	var w metadata.WAL
@@ -52,18 +52,23 @@ func (n *Node) abandon(sc *host.Scope, id metadata.UUID, a *Abandoned) error {
 	if !known || !w.Held || w.State == metadatapb.WalState_WAL_STATE_RELEASED {
 		return fmt.Errorf("%w: %s", ErrNoSuchWAL, id)
 	}
+	return giveUpWAL(sc, n.controller, w, a)
+}
+
+// giveUpWAL marks a hole for all that only w has, and gives w up.
+func giveUpWAL(sc *host.Scope, meta metadata.Service, w metadata.WAL, a *Abandoned) error {
 	var lost []lostRange
-	n.controller.Read(func(s *metadata.State) { lost, a.Whole = lostOn(s, id) })
+	meta.Read(func(s *metadata.State) { lost, a.Whole = lostOn(s, w.ID) })
 	for _, l := range lost {
-		mark := &metadatapb.MarkHole{Wal: id[:], Generation: w.Generation, Stream: l.stream, LeaderEpoch: l.epoch,
+		mark := &metadatapb.MarkHole{Wal: w.ID[:], Generation: w.Generation, Stream: l.stream, LeaderEpoch: l.epoch,
 			From: l.from, To: l.to, Why: "its WAL volume was given up by an operator"}
-		if _, err := n.propose(sc, metadata.NewCommand(mark)); err != nil {
+		if _, err := proposeTo(sc, meta, mark); err != nil {
 			return fmt.Errorf("mark %s offline: %w", l.name, err)
 		}
 		a.Offline = append(a.Offline, fmt.Sprintf("%s: records from offset %d on were in this WAL only", l.name, l.from))
 	}
-	fence := &metadatapb.AbandonWal{Wal: id[:], Generation: w.Generation}
-	if _, err := n.propose(sc, metadata.NewCommand(fence)); err != nil {
+	fence := &metadatapb.AbandonWal{Wal: w.ID[:], Generation: w.Generation}
+	if _, err := proposeTo(sc, meta, fence); err != nil {
 		return fmt.Errorf("give up the WAL: %w", err)
 	}
 	return nil
@@ -96,8 +101,9 @@ func lostOn(s *metadata.State, id metadata.UUID) (lost []lostRange, whole int) {
 	return lost, whole
 }
 
-func (n *Node) propose(sc *host.Scope, cmd *metadatapb.Command) (*metadatapb.Result, error) {
-	res, err := n.controller.Propose(sc, cmd)
+// proposeTo has a command applied.
+func proposeTo(sc *host.Scope, meta metadata.Service, body any) (*metadatapb.Result, error) {
+	res, err := meta.Propose(sc, metadata.NewCommand(body))
 	if err != nil {
 		return nil, err
 	}
