@@ -196,6 +196,9 @@ func (c *Controller) applyChange(sc *host.Scope, e *raftpb.Entry) error {
 	c.state.Skip(e.GetIndex(), e.GetTerm())
 	c.applied, c.roll, c.st.conf = e.GetIndex(), roll, conf
 	c.shown = membersOf(roll, conf)
+	for _, one := range cc.GetChanges() {
+		delete(c.heardOf, one.GetNodeId()) // the log knows better
+	}
 	c.moved.Broadcast()
 	c.mu.Unlock()
 	c.changeAt = 0

@@ -70,23 +70,39 @@ func (p *peers) send(m *raftpb.Message) {
 // LinkDown tells a member that what was sent to an address may be lost: what rpc.PoolConfig.Down tells.
 func (c *Controller) LinkDown(addr string) {
 	for _, m := range c.Members() {
-		if m.Addr == addr {
+		if c.addrOf(m.ID) == addr {
 			c.queue.TryPush(event{unreachable: m.ID})
 		}
 	}
 }
 
-// addrOf returns where a member is, "" if nobody said.
+// addrOf returns where a member is, "" if nobody said. What it says itself, since the log last did, is newer than the
+// log: when all members have moved at once, none leads that could write it down.
 func (c *Controller) addrOf(id uint64) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if addr := c.heardOf[id]; addr != "" {
+		return addr
+	}
 	for _, m := range c.shown {
-		if m.ID == id && m.Addr != "" {
+		if m.ID == id {
 			return m.Addr
 		}
 	}
-	return c.heardOf[id]
+	return ""
 }
+
+// hear notes what a member says of its address.
+func (c *Controller) hear(id uint64, addr string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.heardOf) < heardMax || c.heardOf[id] != "" {
+		c.heardOf[id] = addr
+	}
+}
+
+// heardMax bounds the members that are not in the log and are answered nevertheless.
+const heardMax = 64
 
 func encodeMessage(addr string, m *raftpb.Message) ([]byte, error) {
 	b := binary.LittleEndian.AppendUint16([]byte{recordVersion}, uint16(len(addr)))
@@ -106,10 +122,6 @@ func (c *Controller) take(p []byte) bool {
 		probe.Hit(probe.ControllerNotForMe)
 		return false
 	}
-	c.mu.Lock()
-	if len(c.heardOf) < 64 || c.heardOf[m.GetFrom()] != "" {
-		c.heardOf[m.GetFrom()] = addr
-	}
-	c.mu.Unlock()
+	c.hear(m.GetFrom(), addr)
 	return c.queue.TryPush(event{msg: m})
 }

@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirmq/weir/controller/api"
@@ -214,6 +215,9 @@ func (c *Controller) Transfer(sc *host.Scope, to uint64) error {
 func (c *Controller) serveJoin(sc *host.Scope, req []byte) ([]byte, error) {
 	m, err := api.DecodeMember(req)
 	if err == nil {
+		if i := slices.IndexFunc(c.Members(), func(x api.Member) bool { return x.ID == m.ID }); i >= 0 {
+			c.hear(m.ID, m.Addr) // it has moved, and may be needed to elect who can write that down
+		}
 		err = c.Join(sc, m)
 	}
 	return c.Status().Encode(), err

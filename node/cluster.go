@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/controller"
@@ -128,19 +129,25 @@ func (n *Node) serve(sc *host.Scope) error {
 // follow waits until the replica shows the cluster as it is.
 func (n *Node) follow(sc *host.Scope) error {
 	for {
-		_, err := n.client.Sync(sc)
+		child, cancel := sc.Child(n.h.Now().Add(followTells))
+		_, err := n.client.Sync(child)
+		late := child.Err() != nil
+		cancel()
 		switch {
 		case err == nil:
 			return nil
-		case !errors.Is(err, remote.ErrNoLeader) || sc.Err() != nil:
+		case !errors.Is(err, remote.ErrNoLeader) && !late || sc.Err() != nil:
 			return fmt.Errorf("follow the metadata: %w", err)
 		case n.failed.Done():
 			_, why := n.failed.Wait(nil, 0)
 			return why
 		}
-		n.h.Log().Warn("waiting for the controllers", "error", err)
+		n.h.Log().Warn("waiting for most of the controllers to answer", "addresses", n.controllers(), "last", err)
 	}
 }
+
+// followTells is how long a start waits for the controllers before it says so, each time.
+const followTells = 5 * time.Second
 
 // fail ends the node by itself.
 func (n *Node) fail(err error) {

@@ -335,3 +335,28 @@ func TestTheDataOfAServerByItselfIsNotStartedInACluster(t *testing.T) {
 	c.until(time.Minute, "it is refused", func() bool { return p.ended != nil })
 	require.ErrorIs(t, p.ended, node.ErrWasAlone)
 }
+
+func TestAClusterMayMoveToOtherAddressesAsAWhole(t *testing.T) {
+	for seed := uint64(1); seed <= 3; seed++ {
+		c := newCrowd(t, seed, 3)
+		c.form()
+		c.fill(3)
+		c.stop(c.list...)
+		var moved []string
+		for _, p := range c.list {
+			moved = append(moved, p.m.Name()+":77")
+		}
+		for i, p := range c.list {
+			p.cfg.ClusterListen, p.cfg.Join = moved[i], moved
+			c.boot(p)
+		}
+		c.until(time.Minute, "all serve", c.serve)
+		c.until(time.Minute, "all vote", c.voters)
+		for _, m := range c.list[0].node.Controller().Members() {
+			require.Contains(t, moved, m.Addr)
+		}
+		for part := range int32(3) {
+			c.produce(c.list[0], part, "again")
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/host/oshost"
 	"github.com/weirmq/weir/node"
@@ -180,6 +181,9 @@ func waitForEnd(
 	stop := n.Stop
 	select {
 	case err := <-failed:
+		if errors.Is(err, broker.ErrFenced) || errors.Is(err, wal.ErrFenced) {
+			return fmt.Errorf("the node ended: %w; start it again, it joins the others as it is", err)
+		}
 		return fmt.Errorf("the node ended: %w", err)
 	case sig := <-signals:
 		slog.New(slog.NewTextHandler(os.Stderr, nil)).Info("draining", "signal", sig.String())
