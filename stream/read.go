@@ -218,7 +218,7 @@ func (e *Engine) step(sc *host.Scope, c *cursor) (bool, error) {
 	if len(logged.entries) > 0 {
 		return e.fromLog(sc, c, logged)
 	}
-	if c.pos >= c.limit || c.left <= 0 || c.alone && !mutant.On(mutant.OwedForwarded) {
+	if c.pos >= c.limit || c.left <= 0 || c.alone {
 		return false, nil
 	}
 	return e.fromObjects(sc, c)

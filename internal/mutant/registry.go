@@ -14,7 +14,7 @@ const (
 	SealNotFinal           ID = "seal-not-final"
 	ProducersStay          ID = "producers-stay"
 	StateBeforeEnd         ID = "state-before-end"
-	OwedForwarded          ID = "owed-forwarded"
+	OwedSkipped            ID = "owed-skipped"
 	OpenBeforeReplay       ID = "open-before-replay"
 	RecoveryStopsEarly     ID = "recovery-stops-early"
 	RecoveryAcceptsTorn    ID = "recovery-accepts-torn"
@@ -120,7 +120,7 @@ func All() []Bug {
 		{SealNotFinal, "stream", "rule 24", "a sealed range takes appends"},
 		{ProducersStay, "broker", "rule 26", "a move does not hand the producers' state over, and an empty one is taken"},
 		{StateBeforeEnd, "broker", "rule 24", "a move hands over the state from before the appends in flight"},
-		{OwedForwarded, "stream", "rule 27", "who is asked for owed records looks elsewhere for them"},
+		{OwedSkipped, "stream", "rule 27", "owed records whose holder cannot be asked are skipped"},
 		{DuplicateEarly, "broker", "rule 29", "a duplicate is answered before its original is durable"},
 		{FailedAppendStaysOpen, "broker", "rule 30", "a failed append is answered as refused, and its partition goes on"},
 		{EntryDecidesAnother, "metadata", "rule 31", "one entry of a deleted stream makes the whole commit gone"},
