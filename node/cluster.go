@@ -8,7 +8,6 @@ import (
 
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/controller"
-	"github.com/weirmq/weir/controller/drive"
 	"github.com/weirmq/weir/controller/lease"
 	"github.com/weirmq/weir/controller/remote"
 	"github.com/weirmq/weir/host"
@@ -40,7 +39,6 @@ func (n *Node) startCluster(sc *host.Scope) error {
 		}
 		member.Store(n.controller)
 		n.controller.Register(n.server)
-		n.h.Go(sc, "node.drive", func(sc *host.Scope) { _ = drive.Run(sc, n.h, n.controller, drive.Config{}) })
 	}
 	if err := n.settle(); err != nil {
 		return err
@@ -53,6 +51,11 @@ func (n *Node) startCluster(sc *host.Scope) error {
 	start := n.serve
 	if n.has(rpc.RoleBroker) {
 		start = n.startBroker
+	}
+	if n.controller != nil {
+		if err := n.refuseRemoved(sc); err != nil {
+			return err
+		}
 	}
 	if err := start(sc); err != nil {
 		return err

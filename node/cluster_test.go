@@ -175,6 +175,35 @@ func TestANodeIsRefusedByAnotherCluster(t *testing.T) {
 	require.ErrorIs(t, other.ended, node.ErrWrongCluster)
 }
 
+func TestANodeWhoseControllerWasRemovedIsRefused(t *testing.T) {
+	for i, roles := range []rpc.Roles{node.Both, rpc.RoleController} {
+		c := newCrowd(t, uint64(i+1), 3)
+		c.list[2].cfg.Roles = roles
+		c.form()
+		gone := c.list[2]
+		id := gone.node.Controller().Member()
+		c.kill(gone)
+		var leader *peer
+		c.until(time.Minute, "somebody leads", func() bool {
+			for _, p := range c.list[:2] {
+				if leads, _ := p.node.Controller().Leads(); leads {
+					leader = p
+				}
+			}
+			return leader != nil
+		})
+		require.NoError(t, c.w.Do(leader.m, func(_ host.Host, sc *host.Scope) error {
+			return leader.node.Controller().Leave(sc, id)
+		}))
+		c.boot(gone)
+		c.until(time.Minute, "it is refused", func() bool { return gone.ended != nil })
+		require.ErrorIs(t, gone.ended, node.ErrRemoved)
+		gone.cfg.Roles = rpc.RoleBroker
+		c.boot(gone)
+		c.until(time.Minute, "it may be a broker", func() bool { return gone.node != nil })
+	}
+}
+
 func TestANodeThatWasToldAnotherLeaseIsRefused(t *testing.T) {
 	c := newCrowd(t, 1, 3)
 	c.form()

@@ -3,6 +3,8 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirmq/weir/controller"
@@ -20,6 +22,9 @@ var (
 	ErrNoCluster = errors.New("node: no cluster to belong to: name nodes of one to join, or have this node form one")
 	// ErrNodeTaken is returned when another node of the cluster has the node's id.
 	ErrNodeTaken = errors.New("node: another node of the cluster has this node id; give this one an id of its own")
+	// ErrRemoved is returned by the start of a node whose controller was taken out of the cluster.
+	ErrRemoved = errors.New("node: this node's controller was removed from the cluster and never comes back; " +
+		"start the node as a broker (--roles broker), or with an empty data directory")
 	// ErrLease is returned when other nodes were told another length of a lease: whoever holds one by the longer would
 	// be fenced by the shorter while it still acknowledges.
 	ErrLease = errors.New("node: the lease must be the same on every node")
@@ -173,6 +178,34 @@ func (n *Node) refuseLease(s *api.StatusAnswer) error {
 		return fmt.Errorf("%w: %s here, %s on node %d", ErrLease, mine.Length, s.Lease, s.Self.Node)
 	}
 	return nil
+}
+
+// refuseRemoved asks who leads whether this node's controller is one of the cluster's, if its own log says so. A
+// controller that was removed while it was away never hears of it by itself.
+func (n *Node) refuseRemoved(sc *host.Scope) error {
+	self := n.controller.Member()
+	is := func(m api.Member) bool { return m.ID == self }
+	if !slices.ContainsFunc(n.controller.Members(), is) {
+		return nil // it has yet to be added
+	}
+	var removed atomic.Bool
+	g := host.NewGroup(n.h, sc)
+	for _, addr := range n.controllers() {
+		g.Go("node.removed", func(sc *host.Scope) error {
+			child, cancel := sc.Child(n.h.Now().Add(compareWait))
+			defer cancel()
+			s, err := status(child, n.pool, addr)
+			if err == nil && s.Leads && !slices.ContainsFunc(s.Members, is) {
+				removed.Store(true)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil || !removed.Load() {
+		return err
+	}
+	probe.Hit(probe.NodeRemoved)
+	return ErrRemoved
 }
 
 // refuseTaken refuses to join while a controller lives that has this node's id.

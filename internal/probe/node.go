@@ -15,6 +15,7 @@ var (
 	NodeIsMember      = define("node.data of a cluster's node")
 	NodeStopAlone     = define("node.stop without a majority")
 	NodeOtherLease    = define("node.lease is another elsewhere")
+	NodeRemoved       = define("node.controller was removed")
 	NodeGossips       = define("node.gossip sees another node")
 	NodeStayed        = define("node.controller stays for brokers that leave")
 )
