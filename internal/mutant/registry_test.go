@@ -24,3 +24,15 @@ func TestEveryPlantedBugIsNamedOnce(t *testing.T) {
 		require.NotEmpty(t, b.Package)
 	}
 }
+
+// One node alone finds most of them, and what several nodes do has bugs of its own.
+func TestBugsOfClustersAreBugs(t *testing.T) {
+	n := 0
+	for _, b := range mutant.All() {
+		if b.InCluster() {
+			n++
+		}
+	}
+	require.Greater(t, n, 10)
+	require.Less(t, n, len(mutant.All())/2)
+}

@@ -70,6 +70,9 @@ func (h Hunt) Run(ctx context.Context) *MutantsFile {
 
 // bug hunts one bug from every start.
 func (h Hunt) bug(ctx context.Context, b mutant.Bug) MutantRow {
+	if b.InCluster() {
+		h.Program.Args = append(slices.Clone(h.Program.Args), "--cluster")
+	}
 	row := MutantRow{Mutant: string(b.ID), Package: b.Package, Rule: b.Rule, What: b.What, Found: true}
 	oracles, needed := map[string]int{}, []int(nil)
 	for _, first := range h.Starts {
