@@ -52,7 +52,7 @@ func TestClientsAndAdminToolsFindTheirWayWhilePartitionsMove(t *testing.T) {
 	}
 	close(stop)
 	produced := <-ended
-	require.Greater(t, produced, 100)
+	require.Greater(t, produced, partitions) // how many depends on the machine
 	consumeAll(ctx, t, at[3], produced, partitions)
 
 	elected, err := adm.ElectLeaders(ctx, kadm.ElectPreferredReplica, kadm.TopicsSet{testTopic: {0: {}}})
