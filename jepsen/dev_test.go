@@ -52,6 +52,10 @@ func TestWeirDev(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 	}
 	produce("one\ntwo\n")
+	for _, to := range []string{"1", "2", "3", "1"} {
+		require.Contains(t, weir(t, "topic", "move", "orders", "0", to, broker), "partition 0 of orders is on broker "+to)
+	}
+	require.Contains(t, weir(t, "cluster", "status", "--cluster", status().Nodes[0].Cluster), "leader")
 	dev("kill", "2")
 	require.True(t, ended(2)())
 	produce("three\n")

@@ -4,6 +4,8 @@ package jepsen
 
 import (
 	"context"
+	"encoding/json"
+	"os/exec"
 	"slices"
 	"sync"
 	"testing"
@@ -109,7 +111,7 @@ func TestFailover(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		victim := turn%nodes + 1
 		led := r.leaders(adm)[int32(victim)]
-		leads := r.controller(adm) == int32(victim)
+		leads := r.controller() == victim
 		at := r.rec.now()
 		require.NoError(t, r.cluster.Kill(victim))
 		var ends []int64
@@ -145,12 +147,20 @@ func (r *run) leaders(adm *kadm.Client) map[int32]int {
 	return counts
 }
 
-func (r *run) controller(adm *kadm.Client) int32 {
-	ctx, cancel := context.WithTimeout(r.clients, readMax)
-	defer cancel()
-	meta, err := adm.BrokerMetadata(ctx)
-	require.NoError(r.t, err)
-	return meta.Controller
+// controller is the node that leads the controllers, 0 if nobody is known to.
+func (r *run) controller() int {
+	for _, n := range r.cluster.Nodes() {
+		ctx, cancel := context.WithTimeout(r.ctx, readMax)
+		out, err := exec.CommandContext(ctx, program, "cluster", "status", "--json", "--cluster", n.Cluster).Output()
+		cancel()
+		var view struct {
+			Leader int `json:"leader"`
+		}
+		if err == nil && json.Unmarshal(out, &view) == nil && view.Leader > 0 {
+			return view.Leader
+		}
+	}
+	return 0
 }
 
 // verdict reads everything back and judges it.

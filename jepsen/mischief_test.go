@@ -4,6 +4,7 @@ package jepsen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,18 +40,13 @@ func (n *nemesis) killTwo() error {
 
 func (n *nemesis) killAll() error { return n.kills(1, 2, 3) }
 
-// killController kills the node that clients are told is the controller.
+// killController kills the node that leads the controllers.
 func (n *nemesis) killController() error {
-	ctx, cancel := context.WithTimeout(n.ctx, readMax)
-	defer cancel()
-	meta, err := kadm.NewClient(n.newClient()).BrokerMetadata(ctx)
-	if err != nil {
-		return err
+	leader := n.controller()
+	if leader == 0 {
+		return errors.New("nobody is known to lead the controllers")
 	}
-	if meta.Controller < 1 || meta.Controller > nodes {
-		return n.kill()
-	}
-	return n.kills(int(meta.Controller))
+	return n.kills(leader)
 }
 
 func (n *nemesis) pauses(least, most time.Duration) error {

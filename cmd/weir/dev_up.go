@@ -147,9 +147,12 @@ Try, from another terminal:
   weir topic create orders -p 6 --broker %[1]s
   seq 1000 | weir produce orders --broker %[1]s
   weir topic describe orders --broker %[1]s
-  weir dev%[2]s kill 2        then: status, start 2, pause 3, resume 3, cut 1 2, heal, notice 2
+  weir topic move orders 0 2 --broker %[1]s
+  weir cluster status --cluster %[4]s
+  weir dev%[2]s kill 2        then: status, start 2, pause 3, resume 3, cut 1 2, heal, stop 2, notice 2
 Ctrl-C, or weir dev%[2]s down, ends every node in order. What they print is in %[3]s.
-`, broker, dir, filepath.Join(spec.Dir, "node-*.log"))
+A node that was paused or cut off for longer than its lease ends by itself; start it again.
+`, broker, dir, filepath.Join(spec.Dir, "node-*.log"), c.Nodes()[0].Cluster)
 	return err
 }
 

@@ -13,9 +13,9 @@ import (
 
 func topicCommand() *cobra.Command {
 	var addr string
-	cmd := &cobra.Command{Use: "topic", Short: "Create, list, describe and delete topics"}
+	cmd := &cobra.Command{Use: "topic", Short: "Create, list, describe, move and delete topics"}
 	brokerFlag(cmd, &addr)
-	cmd.AddCommand(topicCreate(&addr), topicList(&addr), topicDescribe(&addr), topicDelete(&addr))
+	cmd.AddCommand(topicCreate(&addr), topicList(&addr), topicDescribe(&addr), topicMove(&addr), topicDelete(&addr))
 	return cmd
 }
 
