@@ -6,7 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/broker/batch"
+	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
@@ -68,4 +70,34 @@ func TestABrokerOfOtherDataWaitsUntilTheLastOneIsFenced(t *testing.T) {
 	r.registered(m, before)
 	require.Greater(t, r.w.Now()-killed, host.Time(clusterLease)/2, "no lock proves that the other one is dead")
 	r.serves(m)
+}
+
+// TestABrokerWhoseDiskHangsLetsItsLeaseRunOut: others can serve its partitions, it cannot (rule 3).
+func TestABrokerWhoseDiskHangsLetsItsLeaseRunOut(t *testing.T) {
+	r := newCluster(t, 2)
+	r.do(r.broker(1), func(c *wire) { c.topic(wireTopic, 1) })
+	v := r.partition(wireTopic, 0)
+	m := r.broker(v.Owner)
+	r.leads(m, 0)
+	var volume metadata.UUID
+	r.state(func(s *metadata.State) {
+		w, _ := s.WAL(v.WAL)
+		volume = w.Volume
+	})
+	live := func() (yes bool) {
+		r.state(func(s *metadata.State) { yes = s.Live(m.id, v.OwnerEpoch) })
+		return yes
+	}
+	r.do(m, func(c *wire) {
+		target := m.m.Name() + ":cluster/" + volume.String()
+		r.w.Inject(fault.Step{At: r.w.Now(), Target: target, Kind: fault.DiskStall, For: 30 * time.Second})
+		req := produceOf(batchOf(batch.Plain(), "a"))
+		req.TimeoutMillis = 5000
+		c.expect(c.produced(req).ErrorCode == 7, "it is not acknowledged")
+		c.expect(live(), "a while is nothing")
+		c.must(c.h.Sleep(c.sc, 8*time.Second))
+		c.expect(!live(), "it is fenced")
+	})
+	r.until(time.Minute, "it ends", func() bool { return m.ended != nil })
+	require.ErrorIs(t, m.ended, broker.ErrFenced)
 }

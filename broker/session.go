@@ -18,7 +18,8 @@ const (
 )
 
 // ErrFenced is why a broker ends whose epoch is not live any more.
-var ErrFenced = errors.New("broker: another took over: this broker's epoch was fenced")
+var ErrFenced = errors.New(
+	"broker: its epoch was fenced and others serve its partitions; start it again and it takes part anew")
 
 // startSession begins to keep the broker's lease.
 func (b *Broker) startSession() {

@@ -126,18 +126,19 @@ func (l *Log) sync(sc *host.Scope, f *frame) error {
 	}
 	l.pause("wal.pause.before-sync")
 	err := l.ring.w.Sync()
-	l.syncing.Store(0)
 	if err != nil && !mutant.On(mutant.SyncErrorIgnored) {
 		probe.Hit(probe.WalDiedOfSync)
 		return fmt.Errorf("wal: sync %s up to position %d: %w", l.ring.name, f.after(), err)
 	}
 	if mutant.On(mutant.CheckThenAct) || mutant.On(mutant.FenceSkipped) {
+		l.syncing.Store(0)
 		return nil
 	}
 	l.pause("wal.pause.before-fence")
 	if err := l.fence(); err != nil {
 		return err
 	}
+	l.syncing.Store(0)
 	return l.lease(sc)
 }
 
@@ -161,7 +162,7 @@ func (l *Log) lease(sc *host.Scope) error {
 	return l.fence()
 }
 
-// SyncBegan returns when the write that is under way began, 0 if none is: a holder whose disk hangs must not
+// SyncBegan returns when what is under way on the disk began, 0 if nothing is: a holder whose disk hangs must not
 // keep others from taking over. Waiting for the lease does not count.
 func (l *Log) SyncBegan() host.Time { return host.Time(l.syncing.Load()) }
 
@@ -302,6 +303,8 @@ func (l *Log) carried() Position {
 // writeSuper writes the superblock to the slot that is not the newest, and frees space once both slots
 // carry the trim.
 func (l *Log) writeSuper(clean bool) error {
+	l.syncing.Store(int64(l.h.Now()))
+	defer l.syncing.Store(0)
 	if err := l.fence(); err != nil {
 		return err
 	}
