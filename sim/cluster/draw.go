@@ -28,6 +28,8 @@ func Draw(seed uint64) workload.Settings {
 	}
 	drawZombies(workload.Stream(seed, "zombies", 0), &s)
 	drawLosses(workload.Stream(seed, "losses", 0), &s)
+	drawDrains(workload.Stream(seed, "drains", 0), &s)
+	drawFrozen(workload.Stream(seed, "frozen", 0), &s)
 	strikes := s.Cluster.Strikes
 	slices.SortStableFunc(strikes, func(a, b workload.Strike) int { return cmp.Compare(a.At, b.At) })
 	rng = workload.Stream(seed, "nemesis", 0)
@@ -162,7 +164,30 @@ func drawMoves(rng *rand.Rand, s *workload.Settings) {
 	brokers := names(c, func(n *workload.ClusterNode) bool { return n.Broker })
 	for range rng.IntN(16) {
 		c.Strikes = append(c.Strikes, workload.Strike{At: time.Duration(rng.Int64N(int64(s.Duration))),
-			Kind: workload.StrikeMove, Nodes: []string{pick(rng, brokers...)}, Partition: rng.Int32N(s.Partitions)})
+			Kind: workload.StrikeMove, Nodes: []string{pick(rng, brokers...)}, Partition: rng.Int32N(s.Partitions),
+			After: rng.IntN(2) == 0})
+	}
+}
+
+// drawFrozen draws which nodes stay in trouble when the others are healed.
+func drawFrozen(rng *rand.Rand, s *workload.Settings) {
+	for i := range s.Cluster.Nodes {
+		if rng.IntN(6) == 0 {
+			s.Cluster.Frozen = append(s.Cluster.Frozen, workload.Frozen{Node: s.Cluster.Nodes[i].Name,
+				How: pick(rng, workload.FreezePaused, workload.FreezeCut, workload.FreezeDeaf, workload.FreezeMute)})
+		}
+	}
+}
+
+// drawDrains draws brokers that an operator has drained, and stops a while later.
+func drawDrains(rng *rand.Rand, s *workload.Settings) {
+	c := s.Cluster
+	brokers := names(c, func(n *workload.ClusterNode) bool { return n.Broker })
+	for range rng.IntN(3) {
+		at, name := time.Duration(rng.Int64N(int64(s.Duration))), pick(rng, brokers...)
+		c.Strikes = append(c.Strikes, workload.Strike{At: at, Kind: workload.StrikeDrain, Nodes: []string{name}},
+			workload.Strike{At: at + workload.Between(rng, 10*time.Millisecond, 10*time.Second), Kind: workload.StrikeStop,
+				Nodes: []string{name}, Back: 1 + workload.Between(rng, 10*time.Millisecond, c.Lease)})
 	}
 }
 

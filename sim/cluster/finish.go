@@ -29,7 +29,7 @@ func (r *run) finish() error {
 		return fmt.Errorf("read back: %w", err)
 	}
 	for _, n := range r.nodes {
-		if n.m.Alive() {
+		if n.m.Alive() && !n.gone {
 			n.m.KillWith(sim.KeepUnsynced) // onKill starts it again
 		}
 	}

@@ -105,10 +105,16 @@ func (n *node) serve(h host.Host, sc *host.Scope) error {
 }
 
 // stop ends the node in order, as SIGTERM does.
-func (n *node) stop(back time.Duration) { n.leave(stopTakes, back) }
+func (n *node) stop(back time.Duration) {
+	n.end(stopTakes, back, func(sc *host.Scope, up *real.Node) error { return up.Stop(sc) })
+}
 
 // leave ends the node in order, within a time: then its machine goes.
 func (n *node) leave(takes, back time.Duration) {
+	n.end(takes, back, func(sc *host.Scope, up *real.Node) error { return up.Leave(sc, takes*3/4) })
+}
+
+func (n *node) end(takes, back time.Duration, fn func(*host.Scope, *real.Node) error) {
 	h, up := n.m.Host(), n.up
 	if h == nil || up == nil {
 		return
@@ -116,7 +122,7 @@ func (n *node) leave(takes, back time.Duration) {
 	n.ended = true
 	h.Go(nil, "supervisor.stop", func(sc *host.Scope) {
 		limit, cancel := sc.Child(h.Now().Add(takes))
-		err := up.Stop(limit)
+		err := fn(limit, up)
 		cancel()
 		if sc.Err() != nil || n.up != up {
 			return
@@ -211,7 +217,7 @@ func (r *run) founder() *node {
 func (r *run) best() (best *real.Node) {
 	var most uint64
 	for _, n := range r.nodes {
-		if n.up == nil {
+		if n.up == nil || n.gone {
 			continue
 		}
 		n.up.Metadata().Read(func(s *metadata.State) {

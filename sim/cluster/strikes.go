@@ -23,7 +23,7 @@ func (r *run) planStrikes() {
 				return
 			}
 			for _, name := range s.Nodes {
-				if n := r.named(name); n != nil && n.m.Alive() {
+				if n := r.named(name); n != nil && n.m.Alive() && !n.gone {
 					r.strike(s, n)
 				}
 			}
@@ -60,7 +60,13 @@ func (r *run) strike(s *workload.Strike, n *node) {
 	case workload.StrikeZombie:
 		n.zombie = s
 	case workload.StrikeMove:
+		if s.After {
+			r.crowd.Reassign(s.Partition, n.ID, func() { r.counts.Moves++ })
+			return
+		}
 		r.move(n, s.Partition)
+	case workload.StrikeDrain:
+		r.drain(n)
 	}
 }
 
@@ -109,13 +115,33 @@ func (r *run) move(n *node, partition int32) {
 			}}}
 		}
 	})
-	if cmd == nil {
+	r.propose(asker, cmd, func() { r.counts.Moves++ })
+}
+
+// drain asks the controllers to drain a broker, as an operator does.
+func (r *run) drain(n *node) {
+	asker := r.best()
+	if asker == nil {
 		return
 	}
+	var cmd *metadatapb.Command
+	asker.Metadata().Read(func(s *metadata.State) {
+		if b, ok := s.Broker(n.ID); ok && b.Live && !b.Draining {
+			cmd = &metadatapb.Command{Body: &metadatapb.Command_Drain{Drain: &metadatapb.Drain{Broker: b.ID, Epoch: b.Epoch}}}
+		}
+	})
+	r.propose(asker, cmd, func() { r.counts.Drains++ })
+}
+
+// propose proposes a command through a node.
+func (r *run) propose(asker *real.Node, cmd *metadatapb.Command, done func()) {
 	at := r.of(asker)
-	at.m.Host().Go(nil, "operator.move", func(sc *host.Scope) {
+	if cmd == nil || at == nil || at.m.Host() == nil {
+		return
+	}
+	at.m.Host().Go(nil, "operator", func(sc *host.Scope) {
 		if res, err := asker.Metadata().Propose(sc, cmd); err == nil && res.GetRefusal() == 0 {
-			r.counts.Moves++
+			done()
 		}
 	})
 }
@@ -162,6 +188,39 @@ func (r *run) heal() {
 	for _, n := range r.nodes {
 		if n.planned && n.m.Alive() { // a kill that did not come
 			n.planned, n.back = false, 0
+		}
+	}
+	for _, f := range r.set.Cluster.Frozen {
+		r.freeze(r.named(f.Node), f.How)
+	}
+}
+
+// freeze leaves a node in trouble for ever, unless the others could not go on without it.
+func (r *run) freeze(n *node, how workload.Freeze) {
+	brokers := 0
+	for _, x := range r.nodes {
+		if x != n && x.Broker && !x.gone {
+			brokers++
+		}
+	}
+	if n == nil || n.gone || !n.m.Alive() || brokers == 0 || n.Controller && !r.spares(n) {
+		return
+	}
+	n.gone = true
+	r.counts.Frozen++
+	if how == workload.FreezePaused {
+		n.m.Pause(24 * time.Hour)
+		return
+	}
+	for _, m := range r.w.Machines() {
+		if m == n.m {
+			continue
+		}
+		if how != workload.FreezeMute {
+			r.w.Block(m.Name(), n.Name)
+		}
+		if how != workload.FreezeDeaf {
+			r.w.Block(n.Name, m.Name())
 		}
 	}
 }

@@ -23,7 +23,9 @@ func (s *Summary) addCluster(c *workload.ClusterCounts) {
 	sum.Takeovers += c.Takeovers
 	sum.Zombies += c.Zombies
 	sum.Notices += c.Notices
+	sum.Drains += c.Drains
 	sum.Gone += c.Gone
+	sum.Frozen += c.Frozen
 	sum.Fenced += c.Fenced
 }
 
@@ -38,6 +40,7 @@ func (s *Summary) idle() (list []string) {
 		n    int
 	}{
 		{"moves", c.Moves}, {"takeovers", c.Takeovers}, {"zombies", c.Zombies}, {"notices", c.Notices}, {"losses", c.Gone},
+		{"drains", c.Drains}, {"nodes frozen", c.Frozen},
 		{"fences", c.Fenced},
 	} {
 		if x.n == 0 {
@@ -51,6 +54,7 @@ func writeCluster(b *strings.Builder, c *workload.ClusterCounts) {
 	if c == nil {
 		return
 	}
-	fmt.Fprintf(b, "cluster: %d moves, %d WALs taken over, %d pauses within a commit, %d notices, %d nodes gone for ever, "+
-		"%d ended because they were fenced\n", c.Moves, c.Takeovers, c.Zombies, c.Notices, c.Gone, c.Fenced)
+	fmt.Fprintf(b, "cluster: %d moves, %d WALs taken over, %d pauses within a commit, %d notices, %d drains, "+
+		"%d nodes gone for ever, %d frozen, %d ended because they were fenced\n", c.Moves, c.Takeovers, c.Zombies, c.Notices,
+		c.Drains, c.Gone, c.Frozen, c.Fenced)
 }

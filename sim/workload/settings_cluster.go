@@ -9,6 +9,7 @@ type ClusterSettings struct {
 	Gossip  bool          `json:"gossip,omitempty"`
 	Hints   bool          `json:"hints,omitempty"` // clients go where an answer says that the leader is
 	Strikes []Strike      `json:"strikes,omitempty"`
+	Frozen  []Frozen      `json:"frozen,omitempty"`
 }
 
 // ClusterNode is a machine that runs weir.
@@ -27,8 +28,16 @@ type ClusterCounts struct {
 	Takeovers int `json:"takeovers"` // WALs that another broker than their own took over
 	Zombies   int `json:"zombies"`   // pauses in the middle of a commit
 	Notices   int `json:"notices"`
+	Drains    int `json:"drains"` // that an operator asked for
 	Gone      int `json:"gone"`   // nodes that never came back
+	Frozen    int `json:"frozen"` // nodes in trouble for ever
 	Fenced    int `json:"fenced"` // nodes that ended because their epoch was over
+}
+
+// Frozen is a node that stays in trouble for ever when everything else is healed.
+type Frozen struct {
+	Node string `json:"node"` // the name of its machine
+	How  Freeze `json:"how"`
 }
 
 // StrikeKind says what befalls nodes. The words stand in plans; never change them.
@@ -51,7 +60,8 @@ type Strike struct {
 	Nodes []string      `json:"nodes"`             // by the names of their machines
 	Back  time.Duration `json:"back_ns,omitempty"` // after which a supervisor starts it again; 0 = never
 	Calls uint64        `json:"calls,omitempty"`   // of a kill: so many I/O calls later
-	// After is, of a kill: after the effect of that call; of a zombie: when the fence is read, not before the sync.
+	// After is, of a kill: after the effect of that call; of a zombie: when the fence is read, not before the sync; of a
+	// move: by the request of Kafka for it.
 	After bool          `json:"after,omitempty"`
 	Grace time.Duration `json:"grace_ns,omitempty"`
 
