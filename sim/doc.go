@@ -21,6 +21,12 @@
 // anything else runs. A written sector or name is pending until a sync makes it durable; a crash keeps or
 // loses it.
 //
+// # Volumes
+//
+// A volume belongs to the machine that made it, and outlives its incarnations. One whose name begins with Shared
+// belongs to none: every machine that attaches the name has the same volume, several at once. What one of them wrote
+// the others see, synced or not, as in one kernel; a death decides only what the dead machine left unsynced there.
+//
 // # Kill
 //
 // A killed task is resumed once and panics a private sentinel where it was parked, so its deferred
