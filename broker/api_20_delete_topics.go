@@ -21,7 +21,8 @@ func handleDeleteTopics(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
 	sc, cancel := b.within(sc, req.TimeoutMillis)
 	defer cancel()
-	var last uint64 // the index of the last mark
+	_ = b.catchUp(sc) // what was created through another broker is there; without, what is found is deleted
+	var last uint64   // the index of the last mark
 	mark := func(name string, id [16]byte, byID bool) {
 		r, index := b.markRequested(sc, name, id, byID)
 		resp.Topics, last = append(resp.Topics, r), max(last, index)

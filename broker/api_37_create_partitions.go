@@ -20,6 +20,7 @@ func handleCreatePartitions(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
 	sc, cancel := b.within(sc, req.TimeoutMillis)
 	defer cancel()
+	_ = b.catchUp(sc) // as for DeleteTopics
 	for i := range req.Topics {
 		want := &req.Topics[i]
 		code, text := b.growTopic(sc, want, req.ValidateOnly)

@@ -177,16 +177,53 @@ func TestATopicOfManyOwnersIsDeletedAndItsNameIsFree(t *testing.T) {
 		r.do(r.broker(2), func(c *wire) {
 			c.topic(wireTopic, 6)
 			c.values0(r)
-			req := kmsg.NewPtrDeleteTopicsRequest()
-			req.SetVersion(5)
-			req.TopicNames = []string{wireTopic}
-			req.TimeoutMillis = 9000
 			began := c.h.Now()
-			got := ask[*kmsg.DeleteTopicsResponse](c, req).Topics[0]
-			c.expect(got.ErrorCode == 0, "deleted: %+v", got)
+			c.expect(c.deleted() == 0, "deleted")
 			c.expect(c.h.Now()-began < host.Time(time.Second), "it took %v", time.Duration(c.h.Now()-began))
 		})
 	}
+}
+
+// deleted deletes wireTopic.
+func (c *wire) deleted() int16 {
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.SetVersion(5)
+	req.TopicNames, req.TimeoutMillis = []string{wireTopic}, 9000
+	return ask[*kmsg.DeleteTopicsResponse](c, req).Topics[0].ErrorCode
+}
+
+func TestATopicWhoseOwnerIsDeadIsDeletedOnceThatIsFenced(t *testing.T) {
+	r := newCluster(t, 3)
+	r.do(r.broker(1), func(c *wire) { c.topic(wireTopic, 3) })
+	gone := r.broker(r.partition(wireTopic, 1).Owner)
+	r.kill(gone)
+	r.do(r.broker(gone.id%3+1), func(c *wire) {
+		began := c.h.Now()
+		c.expect(c.deleted() == 0, "deleted")
+		c.expect(c.h.Now()-began > host.Time(clusterLease)/2, "after %v", time.Duration(c.h.Now()-began))
+		c.topic(wireTopic, 1)
+	})
+}
+
+func TestAnAdministratorMayAskAnyBroker(t *testing.T) {
+	r := newCluster(t, 3)
+	r.do(r.broker(1), func(c *wire) {
+		for i := range 12 {
+			grows, deletes := c.to(r.broker(int32(1+(i+1)%3))), c.to(r.broker(int32(1+(i+2)%3)))
+			creates := c.to(r.broker(int32(1 + i%3)))
+			creates.topic(wireTopic, 2)
+			req := kmsg.NewPtrCreatePartitionsRequest()
+			rt := kmsg.NewCreatePartitionsRequestTopic()
+			rt.Topic, rt.Count = wireTopic, 4
+			req.Topics, req.TimeoutMillis = append(req.Topics, rt), 9000
+			got := ask[*kmsg.CreatePartitionsResponse](grows, req).Topics[0]
+			c.expect(got.ErrorCode == 0, "grown: %+v", got)
+			c.expect(deletes.deleted() == 0, "deleted")
+			for _, x := range []*wire{grows, deletes, creates} {
+				x.close()
+			}
+		}
+	})
 }
 
 // values0 appends to every partition of wireTopic.

@@ -11,9 +11,18 @@
 //	topicIndex   what metadata says of topics, replaced whole by the follow task
 //	part         one partition: partition.Log under a mutex, its stream, its waiters
 //	catalog      metadata as the stream engine asks for it
+//	session      in a cluster: the lease, and what keeps a broker from asking for it
+//	neighbours   in a cluster: the live brokers, and hints to clients that ask the wrong one
 //	move, park   a partition that goes to another broker; requests that wait for it, here and there
 //	peers        what other brokers ask: states, and records that a WAL owes; and asking them
 //	boot, Stop   the order of start and end that keeps acknowledged data
+//
+// # Alone, and one of several
+//
+// Config.Cluster tells which. Alone the controller is of this process: what it does not answer is the end, partitions
+// open before requests see them, and every range is this broker's. In a cluster the controllers may be away for long:
+// what the broker must tell them is repeated, requests are answered in their time, ranges come and go while others are
+// served, and nothing is acknowledged or vouched for without the lease.
 //
 // # States
 //
