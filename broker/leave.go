@@ -50,7 +50,7 @@ func (b *Broker) Drain(sc *host.Scope, until host.Time) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDrain, err)
 	}
-	for {
+	for told := false; ; {
 		left := b.stays()
 		switch {
 		case left.open == 0 && left.owed == 0:
@@ -62,7 +62,8 @@ func (b *Broker) Drain(sc *host.Scope, until host.Time) error {
 		case b.failed.Done():
 			return fmt.Errorf("%w: the broker failed; it has %v", ErrDrain, left)
 		case left.owed > 0:
-			if err := b.engine.Flush(sc); err != nil && sc.Err() == nil {
+			if err := b.engine.Flush(sc); err != nil && sc.Err() == nil && !told {
+				told = true
 				b.h.Log().Warn("upload what is owed before leaving", "error", err)
 			}
 		}

@@ -339,3 +339,47 @@ func TestOneOfSeveralRestartsAloneOnlyWhenItIs(t *testing.T) {
 	require.Equal(t, worldCluster, cluster)
 	require.NoError(t, x.w.Close())
 }
+
+// Rule 3: on request, too, a broker is fenced only when its last lease has run out; the world judges LeaseNested.
+func TestASuspectedBrokerIsFencedWhenItsLeaseHasRunOut(t *testing.T) {
+	cfg := leases
+	require.NoError(t, cfg.Fill())
+	for seed := uint64(61); seed <= 64; seed++ {
+		x := newWorld(seed, sim.Faults{}, 3)
+		x.tend()
+		x.settled(t)
+		x.clients(1)
+		x.pass(t, 5*time.Second)
+		life := x.lives[len(x.lives)-1]
+		e := life.epoch
+		var began host.Time
+		x.do(t, func(c *caller, sc *host.Scope) error {
+			l := x.leader().name + ":7"
+			fence := &metadatapb.Command{Body: &metadatapb.Command_Fence{Fence: &metadatapb.Fence{Broker: e.Broker, Epoch: e.Epoch}}}
+			q := api.ProposeRequest{Command: metadata.EncodeCommand(fence)}
+			c.at = l
+			_, err := c.call(sc, api.Propose, q.Encode())
+			var s *rpc.Status
+			if !errors.As(err, &s) || s.Code != api.CodeInvalid {
+				return fmt.Errorf("a fence that somebody asks for said %w", err)
+			}
+			for _, n := range x.nodes {
+				c.at = n.name + ":7"
+				if _, err := c.call(sc, api.Suspect, api.SuspectRequest(e).Encode()); n != x.leader() {
+					if _, ok := api.HintOf(err); !ok {
+						return fmt.Errorf("who does not lead said %w", err)
+					}
+				} else if err != nil {
+					return err
+				}
+			}
+			began = x.w.Now()
+			return nil
+		})
+		require.NoError(t, x.w.Run(func() bool { return life.fenced || x.w.Now() > began.Add(time.Minute) }))
+		require.True(t, life.fenced)
+		took := x.w.Now().Sub(began)
+		require.Less(t, took, cfg.Length+cfg.Margin+300*time.Millisecond)
+		x.finish(t, 1)
+	}
+}
