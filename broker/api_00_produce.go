@@ -307,16 +307,18 @@ func finishProduce(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	} else if err != nil {
 		return reply{}, err
 	}
+	leaders := p.leaders(b, c.version) // before the lock, which comes last of all
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.unknown != nil {
 		return reply{}, hangUp("the outcome of a produce request is unknown: %v", p.unknown)
 	}
-	c.one[0] = encodeProduce(c.conn.out.room(b), c.version, c.correlation, p.topics, p.leaders(b, c.version))
+	c.one[0] = encodeProduce(c.conn.out.room(b), c.version, c.correlation, p.topics, leaders)
 	return reply{bufs: c.one[:]}, nil
 }
 
-// leaders names who leads the partitions that were asked for here and are led elsewhere; p.mu is held.
+// leaders names who leads the partitions that were asked for here and are led elsewhere. Every item has
+// its outcome by now.
 func (p *produceCall) leaders(b *Broker, version int16) []neighbour {
 	if version < produceHint || b.cfg.Cluster == nil {
 		return nil

@@ -45,6 +45,6 @@
 // # Concurrency
 //
 // A conn belongs to its two tasks. Broker.mu guards the index and the list of connections; part.mu one
-// partition. Lock order: the WAL's lock, part.mu, produceCall.mu; Broker.mu, moving.mu. No mutex is held
-// across anything that blocks.
+// partition. Lock order: the WAL's lock, Broker.mu, part.mu, produceCall.mu; Broker.mu, moving.mu. No mutex is
+// held across anything that blocks.
 package broker
