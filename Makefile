@@ -23,7 +23,7 @@ INTEGRATION_PKGS = $(shell grep -rl --include='*_test.go' --exclude-dir=clients 
 	xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race sim sweep mutants evidence report fuzz bench real jepsen integration clients lint vet generate clean
+.PHONY: help build test race sim sweep clusters mutants evidence report fuzz bench real jepsen integration clients lint vet generate clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ sim: ## replay one seed: make sim SEED=7
 sweep: ## many seeds, each twice in two processes: make sweep SEEDS=1..200
 	$(GO) run ./cmd/weir sim sweep --seeds $(SEEDS)
 
+clusters: ## worlds of several nodes, each seed twice: make clusters SEEDS=1..40
+	$(GO) run ./cmd/weir sim sweep --cluster --seeds $(SEEDS)
+
 bin/weir-mutants: FORCE # planted bugs are compiled in by this tag alone
 	$(GO) build -buildvcs=auto -tags mutants -o $@ ./cmd/weir
 
@@ -54,9 +57,10 @@ mutants: bin/weir-mutants ## find every planted bug: one first seed, at most 50 
 	$(GO) test -tags mutants -count=1 -run TestKeptPlansPass ./sim/run
 
 evidence: SEEDS = 1..1000
+evidence: CLUSTERS = 1..300
 evidence: FUZZTIME = 60s
-evidence: build bin/weir-mutants ## what the report tells, and the report: about 40 min (a try: SEEDS=1..40 STARTS=2 TRIES=50 FUZZTIME=5s)
-	@GO="$(GO)" EVIDENCE="$(EVIDENCE)" SEEDS="$(SEEDS)" STARTS="$(STARTS)" TRIES="$(TRIES)" FUZZTIME="$(FUZZTIME)" .ci/evidence
+evidence: build bin/weir-mutants ## what the report tells, and the report: about 50 min (a try: SEEDS=1..40 CLUSTERS=1..20 STARTS=2 TRIES=50 FUZZTIME=5s)
+	@GO="$(GO)" EVIDENCE="$(EVIDENCE)" SEEDS="$(SEEDS)" CLUSTERS="$(CLUSTERS)" STARTS="$(STARTS)" TRIES="$(TRIES)" FUZZTIME="$(FUZZTIME)" .ci/evidence
 
 report: build ## the correctness report from what make evidence has left
 	bin/weir sim report --from $(EVIDENCE) --out $(EVIDENCE)

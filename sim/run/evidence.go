@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/weirmq/weir/check"
+	"github.com/weirmq/weir/sim/workload"
 )
 
 // The files of evidence. Each is written by the command whose name stands in it, and read by the report.
@@ -20,6 +21,8 @@ const (
 	BenchJSON   = "bench.jsonl" // go test -json
 	RealJSON    = "real.json"
 	CheckJSON   = "check.json"
+	// ClustersDir is the folder, among the others, of a sweep over worlds of several nodes: its SweepJSON and SeedsJSON.
+	ClustersDir = "clusters"
 )
 
 // SweepFile is what a sweep came to, for the report and for comparing with another.
@@ -61,6 +64,8 @@ type SweepFile struct {
 	Pinned   *Pinned      `json:"pinned,omitempty"`
 	Largest  Largest      `json:"largest"`
 	PerSeed  PerSeed      `json:"per_seed"` // in the order of the seeds
+
+	Cluster *workload.ClusterCounts `json:"cluster,omitempty"` // of worlds of several nodes
 }
 
 // Brief is a seed that failed.

@@ -23,7 +23,7 @@ func (s *Summary) File(command string) *SweepFile {
 		Audits: s.Audits, Fenced: s.Fenced, Beyond: s.Beyond,
 		Counts: s.Counts, Verdicts: s.Verdicts, Least: s.Least, Faults: s.faults.list(), Combos: len(s.faults.combos),
 		Probes: s.probes.list(), Parted: s.Parted, Canary: s.Canary, Unmet: s.Unmet(), Hash: s.Hash(),
-		Pinned: s.Pinned, Largest: s.Largest, PerSeed: s.PerSeed,
+		Pinned: s.Pinned, Largest: s.Largest, PerSeed: s.PerSeed, Cluster: s.Cluster,
 	}
 	for _, r := range s.Failed {
 		f.Failed = append(f.Failed, Brief{r.Seed, r.Oracle, r.Cause(), r.Replay()})

@@ -16,15 +16,16 @@ import (
 
 // Evidence is everything that the report tells. What is nil or empty was not found.
 type Evidence struct {
-	Sweep   *run.SweepFile
-	Mutants *run.MutantsFile
-	Worked  *run.Worked
-	Real    *run.RealFile
-	Check   *run.CheckFile
-	Models  *run.ModelsFile
-	Fuzz    []Fuzz
-	Bench   []Bench
-	Jepsen  *run.JepsenFile
+	Sweep    *run.SweepFile
+	Clusters *run.SweepFile // of worlds of several nodes
+	Mutants  *run.MutantsFile
+	Worked   *run.Worked
+	Real     *run.RealFile
+	Check    *run.CheckFile
+	Models   *run.ModelsFile
+	Fuzz     []Fuzz
+	Bench    []Bench
+	Jepsen   *run.JepsenFile
 
 	Promised, NotPromised, Assumed string            // sections of docs/guarantees.md
 	Bugs                           string            // docs/bugs.md
@@ -56,7 +57,8 @@ func Load(dir, docs string) (*Evidence, error) {
 	e := &Evidence{}
 	err := errors.Join(
 		load(dir, run.SweepJSON, &e.Sweep), load(dir, run.MutantsJSON, &e.Mutants), load(dir, run.WorkedJSON, &e.Worked),
-		load(dir, run.RealJSON, &e.Real), load(dir, run.CheckJSON, &e.Check),
+		load(filepath.Join(dir, run.ClustersDir), run.SweepJSON, &e.Clusters), load(dir, run.RealJSON, &e.Real),
+		load(dir, run.CheckJSON, &e.Check),
 		load(dir, run.ModelsJSON, &e.Models), load(dir, run.JepsenJSON, &e.Jepsen),
 		lines(dir, run.FuzzJSON, func(events []testEvent) { e.Fuzz = fuzzResults(events) }),
 		lines(dir, run.BenchJSON, func(events []testEvent) { e.Bench = benchResults(events) }),

@@ -82,6 +82,9 @@ func commits(e *Evidence) string {
 			parts = append(parts, part+" from "+shortCommit(b))
 		}
 	}
+	if e.Clusters != nil {
+		other("worlds of several nodes", e.Clusters.Build)
+	}
 	if e.Mutants != nil {
 		other("planted bugs", e.Mutants.Build)
 	}

@@ -112,8 +112,17 @@ func seedsNeeded(m *run.MutantsFile) []int {
 	return list
 }
 
-// verdict is the report in one sentence.
+// verdict is the report in a sentence or two.
 func verdict(e *Evidence) string {
+	said := oneNode(e)
+	if c := e.Clusters; c != nil && c.Passed < c.Count {
+		said += " Worlds of several nodes: seeds that failed: " + count(c.Count-c.Passed) + "."
+	}
+	return said
+}
+
+// oneNode is what the sweep over worlds of one node came to.
+func oneNode(e *Evidence) string {
 	if e.Sweep == nil {
 		return "No sweep was recorded: nothing below is evidence."
 	}
