@@ -27,6 +27,7 @@ type Engine struct {
 	uploading host.Semaphore // one unit: who makes, puts and commits the plan
 	plan      *plan          // not yet answered; owned by the holder of uploading
 	cold      host.Semaphore // bytes of Config.ColdBytes
+	lent      host.Semaphore // bytes of reads for other brokers, whose own wait for these: a quarter as many
 	answers   host.Semaphore // bytes that cold reads hold which wait for their clients: half as many
 
 	mu      host.Mutex // guards everything below
@@ -78,6 +79,7 @@ func NewEngine(h host.Host, cfg Config, log *wal.Log, store objectstore.Store, c
 	e.seals.Init(h, &e.mu)
 	e.uploading.Init(h, 1)
 	e.cold.Init(h, cfg.ColdBytes)
+	e.lent.Init(h, cfg.ColdBytes/4)
 	e.answers.Init(h, cfg.ColdBytes/2)
 	e.indexes = newLRU[string, []block](cfg.IndexCacheBytes)
 	e.blocks = newLRU[blockKey, []byte](cfg.BlockCacheBytes)

@@ -28,9 +28,10 @@ type Read struct {
 	Bytes  int // of all chunks
 
 	e     *Engine
-	slabs []*wal.Slab // one hold each
-	cold  int64       // bytes of the cold budget
-	kept  bool        // … of that of answers
+	slabs []*wal.Slab     // one hold each
+	cold  int64           // bytes of the cold budget …
+	share *host.Semaphore // … which is this one
+	kept  bool            // … of that of answers
 }
 
 // Keep moves what the read holds of the memory for cold reads to that of answers, for as long as a client takes: others
@@ -42,7 +43,7 @@ func (r *Read) Keep() bool {
 	if !r.e.answers.TryAcquire(r.cold) {
 		return false
 	}
-	r.e.cold.Release(r.cold)
+	r.share.Release(r.cold)
 	r.kept = true
 	return true
 }
@@ -66,7 +67,7 @@ func (r *Read) Release() {
 	if r.kept {
 		r.e.answers.Release(r.cold)
 	} else if r.cold > 0 {
-		r.e.cold.Release(r.cold)
+		r.share.Release(r.cold)
 	}
 	clear(r.Chunks)
 	clear(r.slabs)
@@ -313,16 +314,20 @@ func (c *cursor) budget(sc *host.Scope, e *Engine) error {
 	if c.rd.cold > 0 || c.free {
 		return nil
 	}
-	n := min(max(int64(c.left), 0)+int64(e.cfg.BlockBytes), e.cfg.ColdBytes)
+	limit := e.cfg.ColdBytes
+	if c.rd.share = &e.cold; c.alone {
+		c.rd.share, limit = &e.lent, e.cfg.ColdBytes/4
+	}
+	n := min(max(int64(c.left), 0)+int64(e.cfg.BlockBytes), limit)
 	if c.strict {
-		if !e.cold.TryAcquire(n) {
+		if !c.rd.share.TryAcquire(n) {
 			probe.Hit(probe.StreamReadCrowded)
 			return errCrowded
 		}
 		c.rd.cold = n
 		return nil
 	}
-	if err := e.cold.Acquire(sc, n); err != nil {
+	if err := c.rd.share.Acquire(sc, n); err != nil {
 		return fmt.Errorf("stream: wait for memory to read offset %d of stream %d: %w", c.pos, c.id, err)
 	}
 	c.rd.cold = n
@@ -336,7 +341,7 @@ func (c *cursor) shrink(e *Engine) {
 		need = 0
 	}
 	if c.rd.cold > need {
-		e.cold.Release(c.rd.cold - need)
+		c.rd.share.Release(c.rd.cold - need)
 		c.rd.cold = need
 	}
 }
