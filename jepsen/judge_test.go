@@ -3,12 +3,14 @@
 package jepsen
 
 import (
+	"debug/buildinfo"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,6 +39,7 @@ func (r *run) judge(n *nemesis) {
 		v = check.Judge(h, least)
 	}
 	f := simrun.NewJepsen(h)
+	f.Build = buildOf(r.t, f.Build)
 	f.Judge(v)
 	f.Seed, f.Failures = n.seed, append(f.Failures, r.failures...)
 	f.Command = fmt.Sprintf("go test -tags integration ./jepsen -run TestCluster -time %s -every %s -lease %s -seed %d",
@@ -61,6 +64,25 @@ func (r *run) judge(n *nemesis) {
 	}
 	require.Zero(r.t, v.Total, "violations")
 	require.Empty(r.t, r.failures)
+}
+
+// buildOf is how the program under test was built; this process was built another way.
+func buildOf(t *testing.T, b simrun.Build) simrun.Build {
+	t.Helper()
+	info, err := buildinfo.ReadFile(program)
+	require.NoError(t, err)
+	b.Go = info.GoVersion
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Commit = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		case "-tags":
+			b.Tags = s.Value
+		}
+	}
+	return b
 }
 
 func (r *run) leave(dir string, h *check.History, v *check.Verdict, f *simrun.JepsenFile, meta check.Meta) error {

@@ -38,6 +38,7 @@ var (
 const (
 	topic   = "jepsen"
 	nodes   = 3
+	saidMax = 500              // bytes of one failure's text
 	restMax = 60 * time.Second // after the last fault, until everything is answered; and again until it is read
 )
 
@@ -56,7 +57,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		program = filepath.Join(dir, "weir")
-		build := exec.Command("go", "build", "-o", program, "../cmd/weir")
+		build := exec.Command("go", "build", "-buildvcs=auto", "-o", program, "../cmd/weir")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		if err := build.Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "build the server:", err)
@@ -93,6 +94,9 @@ func (r *run) failf(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	text := fmt.Sprintf(format, args...)
+	if len(text) > saidMax {
+		text = text[:saidMax] + "…"
+	}
 	r.t.Log("FAILURE: " + text)
 	r.failures = append(r.failures, text)
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,7 @@ func TestAHistoryIsSummedUp(t *testing.T) {
 	require.Equal(t, "t/3", f.Away[0].Partition)
 	require.InDelta(t, 4.901, f.Away[0].From, 1e-6)
 	require.InDelta(t, 5.1, f.Away[0].Seconds, 1e-6)
+	require.Less(t, slices.Max(f.Timeline.OK), 5, "they ended all over the time")
 	open := 0
 	for i, n := range f.Timeline.Open {
 		if open += n; n > 0 {

@@ -76,7 +76,7 @@ func (t *Timeline) count(op *check.Op) {
 	if op.Outcome == check.Unknown || at == check.NoReturn {
 		at = op.Call
 	}
-	bin := min(timelineBins-1, max(0, int(seconds(host.Time(at))/t.Bin)))
+	bin := min(len(t.OK)-1, max(0, int(seconds(host.Time(at))/t.Bin)))
 	switch op.Outcome {
 	case check.OK:
 		t.OK[bin]++
