@@ -28,6 +28,7 @@ type node struct {
 	back    time.Duration
 	zombie  *workload.Strike // to come at the next commit
 	planned bool             // back says when it is started again, 0 = never
+	leaving bool             // it ends in order, and is not started again
 	gone    bool             // it is not started again
 	ended   bool             // the incarnation ended, and its end is known
 }
@@ -119,7 +120,7 @@ func (n *node) end(takes, back time.Duration, fn func(*host.Scope, *real.Node) e
 	if h == nil || up == nil {
 		return
 	}
-	n.ended = true
+	n.ended, n.leaving = true, back == 0
 	h.Go(nil, "supervisor.stop", func(sc *host.Scope) {
 		limit, cancel := sc.Child(h.Now().Add(takes))
 		err := fn(limit, up)
@@ -143,6 +144,9 @@ func (r *run) onKill(m *sim.Machine) {
 		}
 	}
 }
+
+// lost tells whether the node is gone for ever, or will be.
+func (n *node) lost() bool { return n.gone || n.leaving || n.planned && n.back == 0 }
 
 func (n *node) died() {
 	n.up, n.zombie = nil, nil

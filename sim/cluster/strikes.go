@@ -92,7 +92,7 @@ func (r *run) spares(n *node) bool {
 		}
 		voters++
 		for _, x := range r.nodes {
-			if x.ID == m.Node && !x.gone && x != n {
+			if x.ID == m.Node && !x.lost() && x != n {
 				left++
 			}
 		}
@@ -199,11 +199,11 @@ func (r *run) heal() {
 func (r *run) freeze(n *node, how workload.Freeze) {
 	brokers := 0
 	for _, x := range r.nodes {
-		if x != n && x.Broker && !x.gone {
+		if x != n && x.Broker && !x.lost() {
 			brokers++
 		}
 	}
-	if n == nil || n.gone || !n.m.Alive() || brokers == 0 || n.Controller && !r.spares(n) {
+	if n == nil || n.lost() || !n.m.Alive() || brokers == 0 || n.Controller && !r.spares(n) {
 		return
 	}
 	n.gone = true
