@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -123,7 +124,7 @@ func (n *Node) controllers() []string {
 	list := n.cfg.others()
 	if n.controller != nil {
 		for _, m := range n.controller.Members() {
-			if m.Addr != n.cfg.clusterAddr() && m.Addr != "" {
+			if m.Addr != n.cfg.clusterAddr() && m.Addr != "" && !slices.Contains(list, m.Addr) {
 				list = append(list, m.Addr)
 			}
 		}
