@@ -232,7 +232,7 @@ func (f *reading) round(c *wire) bool {
 		}
 		f.rewind(c)
 		return true
-	case 3, 5, 6:
+	case 3, 5, 6, 56:
 		return false
 	}
 	c.expect(false, "a fetch at %d is answered with code %d", f.at, got.ErrorCode)

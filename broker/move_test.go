@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weirmq/weir/host"
+	"github.com/weirmq/weir/metadata/metadatapb"
+	"github.com/weirmq/weir/sim"
 )
 
 // underLoad is a cluster of n brokers with clients at work on one partition.
@@ -85,4 +87,57 @@ func TestAMoveEndsAlthoughTheTwoBrokersCannotReachEachOther(t *testing.T) {
 	r.w.Heal()
 	l.progress(20)
 	l.verify()
+}
+
+// TestAMoveEndsWhoeverIsCutOffInIt: the two brokers from each other, or the old owner from the controllers, at every
+// step and for a while.
+func TestAMoveEndsWhoeverIsCutOffInIt(t *testing.T) {
+	for _, who := range []string{"each other", "controller"} {
+		for step := 0; step < 500; step += 40 {
+			t.Run(fmt.Sprintf("%s/%d", who, step), func(t *testing.T) {
+				r, l := underLoad(t, 3, uint64(step))
+				from := r.owner()
+				to := r.other(from)
+				r.beginMove(to)
+				n := 0
+				require.NoError(t, r.w.Run(func() bool { n++; return n > step }))
+				side := fmt.Sprint("b", to.id)
+				if who == "controller" {
+					side = "c0"
+				}
+				r.w.Partition([]string{fmt.Sprint("b", from.id)}, []string{side})
+				require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(clusterLease/2)))
+				r.w.Heal()
+				r.moved()
+				l.progress(20)
+				l.verify()
+			})
+		}
+	}
+}
+
+// TestAMoveEndsAlthoughTheOldOwnersDiskFails: what was acknowledged is in the log, and another goes on with it.
+func TestAMoveEndsAlthoughTheOldOwnersDiskFails(t *testing.T) {
+	for step := 0; step < 400; step += 40 {
+		r, l := underLoad(t, 2, uint64(step))
+		from := r.owner()
+		r.beginMove(r.other(from))
+		n := 0
+		require.NoError(t, r.w.Run(func() bool { n++; return n > step }))
+		from.m.SetFaults(&sim.Faults{SyncError: sim.Always})
+		r.moved()
+		require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(time.Second)))
+		from.m.SetFaults(nil)
+		if from.ended != nil {
+			from.b = nil
+			from.m.Kill()
+			r.revive(from)
+		}
+		if v := r.partition(wireTopic, 0); !v.Owned { // closed by who lost its disk, for whoever comes next
+			res := r.propose(from, &metadatapb.OpenRange{Stream: v.Stream, AfterEpoch: v.LeaderEpoch, To: from.id})
+			require.Zero(t, res.GetRefusal(), res.GetDetail())
+		}
+		l.progress(20)
+		l.verify()
+	}
 }
