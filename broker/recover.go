@@ -301,7 +301,7 @@ func (r *recovery) close(sc *host.Scope) {
 		if low := h.catalog.keys.leave(h.catalog); low > 0 && sc.Err() == nil {
 			_ = h.catalog.raise(sc, low) // else with the next key that is given up, or with the epoch
 		}
-		_ = h.log.Close(sc) // nothing was written
+		_ = h.log.Close(nil) // nothing was written, and it waits for nothing
 		r.held = nil
 	}
 	if r.fence != nil {

@@ -98,6 +98,15 @@ func (l *Log) settleForeign(found *slots) error {
 	return l.fence()
 }
 
+// overtaken reports with an error that another holder's log has a later holder, who may write its ring again: what is
+// read then proves no damage.
+func (l *Log) overtaken() error {
+	if !l.foreign {
+		return nil
+	}
+	return l.fence()
+}
+
 // SearchRest searches what of the ring the scan did not look at for a frame which says that the log was durable
 // beyond the scan's end (rule 16): records that were acknowledged would be missing then, and the file must not be
 // let go. A DamageError tells of one. It is for a log that OpenReadOnly opened, before its WAL is released; other

@@ -113,6 +113,38 @@ func TestWhatIsFoundInAnotherHoldersLogIsSyncedBeforeItIsUsed(t *testing.T) {
 	require.Equal(t, bases(found), bases(b.recovered(nil).Entries))
 }
 
+// TestWhatALaterHolderWroteOverIsNoDamage: the log is that one's again, and may be going on in its ring.
+func TestWhatALaterHolderWroteOverIsNoDamage(t *testing.T) {
+	b, _, _, rs := written(t, 3, 9000, 0)
+	b.do(func(h host.Host, sc *host.Scope) error {
+		vol, err := h.Disk().Volume(sc, "v")
+		if err != nil {
+			return err
+		}
+		fence, err := wal.TakeFence(h, vol, "fence", testIdentity.WAL, 2)
+		if err != nil {
+			return err
+		}
+		l, rec, err := openForeign(h, sc, func(c *wal.ReadConfig, _ *wal.Expect) { c.Fence = fence.Check })
+		if err != nil {
+			return err
+		}
+		b.m.Volume("v").Flip(ringFile, int64(fileOffset(rs[1].at.Frame)+500), 1)
+		got := make([]byte, rec.Entries[1].Len)
+		if err := l.ReadAt(sc, rec.Entries[1].Extent, got); !errors.Is(err, wal.ErrDamage) {
+			return fmt.Errorf("a changed byte: %w", err)
+		}
+		if _, err := wal.TakeFence(h, vol, "fence", testIdentity.WAL, 3); err != nil {
+			return err
+		}
+		err = l.ReadAt(sc, rec.Entries[1].Extent, got)
+		if !errors.Is(err, wal.ErrFenced) || errors.Is(err, wal.ErrDamage) {
+			return fmt.Errorf("after a takeover: %w", err)
+		}
+		return nil
+	})
+}
+
 func TestAnotherHoldersLogIsRefusedForAllThatOpenRefusesItFor(t *testing.T) {
 	for _, c := range []struct {
 		name   string

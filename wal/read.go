@@ -98,6 +98,9 @@ func (l *Log) readChunk(buf []byte, frame, pos Position, dst []byte) (int, error
 			return copy(dst, buf[skip:span]), nil
 		}
 		if try == readTries {
+			if err := l.overtaken(); err != nil {
+				return 0, err
+			}
 			return 0, l.changed(frame, from+Position(bad*BlockSize))
 		}
 		probe.Hit(probe.WalReadAgain)
