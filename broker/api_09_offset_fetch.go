@@ -21,7 +21,7 @@ import (
 func handleOffsetFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	req := c.req.(*kmsg.OffsetFetchRequest)
 	resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
-	stale := b.catchUp(sc) != nil || b.isForgetting("")
+	stale := b.catchUp(sc) != nil || b.remembers()
 	if c.version >= 8 {
 		for i := range req.Groups {
 			resp.Groups = append(resp.Groups, b.fetchGroupOffsets(&req.Groups[i], c.version >= 10, stale))

@@ -137,35 +137,38 @@ func (g *groupPart) isStopped() bool {
 // for records of coordinators, which wait for the lease. Until that is done nothing is told of offsets, and none are
 // kept for a topic of such a name.
 func (b *Broker) forgetLater(gone []*topic) {
-	b.mu.Lock()
 	for _, t := range gone {
-		b.groups.forgetting[t.name]++
-	}
-	b.mu.Unlock()
-	for _, t := range gone {
+		b.forgetting(t.name, 1, 1)
 		b.work.Go("broker.forget", func(sc *host.Scope) error {
 			if b.forgetTopic(sc, t.name) == nil { // else the broker ends
-				b.forgotten(t.name)
+				b.forgetting(t.name, -1, -1)
 			}
 			return nil
 		})
 	}
 }
 
-func (b *Broker) forgotten(name string) {
+// forgetting counts who forgets what was committed for a topic: in all, and after the topic was gone.
+func (b *Broker) forgetting(name string, all, late int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.groups.forgetting[name]--; b.groups.forgetting[name] == 0 {
+	b.groups.late += late
+	if b.groups.forgetting[name] += all; b.groups.forgetting[name] == 0 {
 		delete(b.groups.forgetting, name)
 	}
 }
 
-// isForgetting reports whether offsets of a topic are being forgotten; "" stands for any topic.
+// isForgetting reports whether offsets of a topic are being forgotten, so that none may be kept for the next of its
+// name.
 func (b *Broker) isForgetting(name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if name == "" {
-		return len(b.groups.forgetting) > 0
-	}
 	return b.groups.forgetting[name] > 0
+}
+
+// remembers reports whether offsets may still be there of topics that are not.
+func (b *Broker) remembers() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.groups.late > 0
 }

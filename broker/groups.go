@@ -24,7 +24,8 @@ type groups struct {
 	parts   []*groupPart
 	leaders []int32 // by partition; -1: nobody
 
-	forgetting map[string]int // topics whose offsets are being forgotten, and how many of each name; in a cluster
+	forgetting map[string]int // in a cluster: the tasks that forget the offsets of topics, by the topics' names
+	late       int            // of them, those that forget what is gone already
 }
 
 // groupIndex is which coordinator partition a group belongs to. It is persisted by where the group's

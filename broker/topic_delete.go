@@ -43,9 +43,11 @@ func (b *Broker) deleteTopic(sc *host.Scope, t *topic) error {
 		}
 	}
 	// Before the confirmation: after it the name is free for a topic that must not find these offsets.
+	b.forgetting(t.name, 1, 0)
 	if err := b.forgetTopic(sc, t.name); err != nil {
 		return err
 	}
+	b.forgetting(t.name, -1, 0)
 	for {
 		if err := b.sealDeleted(sc, t); err != nil {
 			return err
