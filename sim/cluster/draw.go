@@ -120,10 +120,14 @@ func drawStrikes(rng *rand.Rand, s *workload.Settings) {
 func drawZombies(rng *rand.Rand, s *workload.Settings) {
 	c := s.Cluster
 	brokers := names(c, func(n *workload.ClusterNode) bool { return n.Broker })
-	for range rng.IntN(3) {
-		c.Strikes = append(c.Strikes, workload.Strike{At: time.Duration(rng.Int64N(int64(s.Duration))),
-			Kind: workload.StrikeZombie, Nodes: []string{pick(rng, brokers...)}, After: rng.IntN(2) == 0,
-			Grace: c.Lease/2 + time.Duration(rng.Int64N(int64(3*c.Lease)))})
+	for range rng.IntN(4) {
+		z := workload.Strike{At: time.Duration(rng.Int64N(int64(s.Duration))), Kind: workload.StrikeZombie,
+			Nodes: []string{pick(rng, brokers...)}, After: rng.IntN(2) == 0, Slow: rng.IntN(2) == 0,
+			Grace: c.Lease/2 + time.Duration(rng.Int64N(int64(3*c.Lease)))}
+		if z.Slow { // longer than the lease, and to its clock shorter
+			z.Grace = c.Lease*5/4 + time.Duration(rng.Int64N(int64(c.Lease/4)))
+		}
+		c.Strikes = append(c.Strikes, z)
 	}
 }
 

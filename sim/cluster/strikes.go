@@ -177,8 +177,22 @@ func (n *node) stun(call sim.Call) {
 		return
 	}
 	n.r.w.Inject(fault.Step{At: n.r.w.Now() + 1, Nth: 1, Target: n.Name, Kind: fault.Pause, For: n.zombie.Grace})
+	if n.zombie.Slow {
+		n.r.w.Inject(fault.Step{At: n.r.w.Now() + 1, Nth: 1, Target: n.Name, Kind: fault.ClockDrift, For: 3 * n.zombie.Grace,
+			Arg: slowArg()})
+	}
 	n.zombie = nil
 	n.r.counts.Zombies++
+}
+
+// slowArg is what a step says under which a clock runs at little more than half its speed.
+func slowArg() uint64 {
+	for arg := uint64(0); ; arg++ {
+		rng := (&fault.Step{Kind: fault.ClockDrift, Arg: arg}).Rand()
+		if ppm := rng.Int64N(sim.MaxDrift) >> rng.IntN(16); ppm > sim.MaxDrift*9/10 && rng.IntN(2) == 0 {
+			return arg
+		}
+	}
 }
 
 // heal ends all that goes wrong. Nodes that are gone stay gone; the others are started.

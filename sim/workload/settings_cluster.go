@@ -64,6 +64,7 @@ type Strike struct {
 	// move: by the request of Kafka for it.
 	After bool          `json:"after,omitempty"`
 	Grace time.Duration `json:"grace_ns,omitempty"`
+	Slow  bool          `json:"slow,omitempty"` // of a zombie: its clock runs at about half its speed meanwhile
 
 	Partition int32 `json:"partition,omitempty"` // of a move, in the judged topic
 }
