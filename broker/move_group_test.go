@@ -63,3 +63,48 @@ func TestACoordinatorMovesWithItsGroups(t *testing.T) {
 		at = next
 	}
 }
+
+// TestNoOffsetIsLostWhoeverDiesWhileItsCoordinatorMoves: at every step.
+func TestNoOffsetIsLostWhoeverDiesWhileItsCoordinatorMoves(t *testing.T) {
+	const group = "team"
+	for _, who := range []string{"old", "new"} {
+		for step := 0; step < 600; step += 60 {
+			r := newClusterUnder(t, 2, uint64(step), nil)
+			var id [16]byte
+			r.do(r.broker(1), func(c *wire) { id = c.topic(wireTopic, 1) })
+			at := r.coordinator(group)
+			next := r.other(at)
+			acked := int64(0)
+			r.do(at, func(c *wire) {
+				for range 5 {
+					acked++
+					c.expect(c.committed(commitOf(5, group, "", -1, acked, "note")) == 0, "committed")
+				}
+			})
+			var moves []*metadatapb.BeginMove
+			r.state(func(s *metadata.State) {
+				topic, _ := s.TopicByName(offsets)
+				for p := range topic.Streams {
+					if v, _ := s.Partition(topic.ID, int32(p)); v.Owner == at.id {
+						moves = append(moves, &metadatapb.BeginMove{Stream: v.Stream, LeaderEpoch: v.LeaderEpoch, To: &next.id})
+					}
+				}
+			})
+			for _, m := range moves {
+				require.Zero(t, r.propose(next, m).GetRefusal())
+			}
+			n := 0
+			require.NoError(t, r.w.Run(func() bool { n++; return n > step }))
+			dies := at
+			if who == "new" {
+				dies = next
+			}
+			r.kill(dies)
+			r.revive(dies)
+			r.do(r.coordinator(group), func(c *wire) {
+				got, _, code := c.offsetOf(5, group, id)
+				c.expect(code == 0 && got == acked, "%s dies at %d: the offset is %d, code %d, %d was answered", who, step, got, code, acked)
+			})
+		}
+	}
+}

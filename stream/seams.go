@@ -145,7 +145,7 @@ type Config struct {
 	MaxEntries      int   // most entries the index holds; appends wait; 1 Mi
 	IndexCacheBytes int64 // decoded object indexes; 32 MiB
 	BlockCacheBytes int64 // blocks read from objects; 64 MiB
-	ColdBytes       int64 // of cold reads at one time; half as many more of their answers, a quarter for other brokers; 64 MiB
+	ColdBytes       int64 // of cold reads at a time; half as many for their answers, a quarter for peers; 64 MiB
 
 	// NewShadow restores a Shadow from a state that OpenRange.State or Shadow.Snapshot gave. It is called
 	// for ranges that were opened without one or are recovered; a nil state at offset 0 is an empty
