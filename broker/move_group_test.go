@@ -103,7 +103,7 @@ func TestNoOffsetIsLostWhoeverDiesWhileItsCoordinatorMoves(t *testing.T) {
 			r.revive(dies)
 			r.do(r.coordinator(group), func(c *wire) {
 				got, _, code := c.offsetOf(5, group, id)
-				c.expect(code == 0 && got == acked, "%s dies at %d: the offset is %d, code %d, %d was answered", who, step, got, code, acked)
+				c.expect(code == 0 && got == acked, "%s dies at %d: offset %d (%d), %d was answered", who, step, got, code, acked)
 			})
 		}
 	}
