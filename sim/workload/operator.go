@@ -11,8 +11,8 @@ const (
 	operatorID      = 103
 )
 
-// Reassign asks, as an operator's tool does, for a partition of the judged topic to be moved to a broker, and tells done
-// that it was taken.
+// Reassign asks, as an operator's tool does, for a partition of the judged topic to be moved to a broker, and calls
+// done if that was accepted.
 func (c *Crowd) Reassign(p, to int32, done func()) {
 	m := c.w.Machine(operatorMachine)
 	if !m.Alive() {
