@@ -249,6 +249,7 @@ func TestAFounderThatDiesInItsFirstStartFoundsOneCluster(t *testing.T) {
 			for _, p := range c.list {
 				require.Equal(t, founder.node.ClusterID(), p.node.ClusterID())
 			}
+			require.False(t, founder.m.Volume("node").HasDurable("founds"), "it is forgotten for good")
 		}
 	}
 }

@@ -277,7 +277,7 @@ func (n *Node) settle() error {
 	case n.known && n.controller != nil && disk != n.identity.Disk:
 		return fmt.Errorf("%w (it is disk %s, the identity names %s)", ErrOtherMetadata, disk, n.identity.Disk)
 	case n.known:
-		return nil
+		return n.forgetFounding() // of a start that died before it did
 	case n.controller == nil:
 		n.h.Secret(disk[:])
 	}
@@ -285,10 +285,20 @@ func (n *Node) settle() error {
 	if err := storeIdentity(n.node, n.identity); err != nil {
 		return err
 	}
-	if !n.founds {
+	return n.forgetFounding()
+}
+
+// forgetFounding removes the decision to found a cluster, which has done its service: beside an identity and a log that
+// are lost one day it would found another cluster of the same id.
+func (n *Node) forgetFounding() error {
+	err := n.node.Remove(foundsFile)
+	if errors.Is(err, host.ErrNotExist) {
 		return nil
 	}
-	if err := n.node.Remove(foundsFile); err != nil {
+	if err == nil {
+		err = n.node.SyncDir("")
+	}
+	if err != nil {
 		return fmt.Errorf("remove %s, which has done its service: %w", foundsFile, err)
 	}
 	return nil
