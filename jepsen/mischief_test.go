@@ -309,12 +309,11 @@ func (n *nemesis) rolling() error {
 
 // moves has the leaders of partitions changed for some seconds, one after the other.
 func (n *nemesis) moves() error {
-	adm := kadm.NewClient(n.newClient())
 	end := time.Now().Add(*lease + 2*time.Second)
 	count := 0
 	for time.Now().Before(end) {
 		p, to := n.random.Int32N(n.partitions), n.victim()
-		if _, err := move(n.ctx, adm, p, int32(to)); err != nil {
+		if _, err := move(n.ctx, n.admin, p, int32(to)); err != nil {
 			return err
 		}
 		count++

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirmq/weir/check"
 )
@@ -31,7 +32,7 @@ func TestStallOfAMove(t *testing.T) {
 	stop := make(chan struct{})
 	p := r.newPulse(stop, 8, newPace(int(most/2)))
 	time.Sleep(time.Second)
-	adm := kadm.NewClient(r.newClient())
+	adm := kadm.NewClient(r.newClient(kgo.MetadataMinAge(10 * time.Millisecond)))
 	type span struct {
 		part     int32
 		from, to int64

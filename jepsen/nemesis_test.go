@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirmq/weir/localcluster"
 	simrun "github.com/weirmq/weir/sim/run"
@@ -28,6 +30,7 @@ type nemesis struct {
 	bands []simrun.Band
 	marks []simrun.Mark
 	times map[string]int
+	admin *kadm.Client
 }
 
 // mischiefs are all faults that a run draws from.
@@ -46,7 +49,7 @@ var mischiefs = []mischief{
 }
 
 func (r *run) newNemesis() *nemesis {
-	n := &nemesis{run: r, times: map[string]int{}}
+	n := &nemesis{run: r, times: map[string]int{}, admin: kadm.NewClient(r.newClient(kgo.MetadataMinAge(10 * time.Millisecond)))}
 	names := strings.Split(*only, ",")
 	for _, m := range mischiefs {
 		if *only == "" || slices.Contains(names, m.name) {
@@ -82,6 +85,7 @@ func (n *nemesis) rage(length, every time.Duration) {
 // one does one mischief, and notes when it began and ended.
 func (n *nemesis) one(m mischief) {
 	n.whole()
+	n.spread()
 	from := n.seconds()
 	before := n.rec.acked.Load()
 	err := m.do(n)
@@ -103,6 +107,30 @@ func (n *nemesis) whole() {
 			n.try("clear", n.cluster.SetArgs(s.ID, nil))
 			n.try("start", n.start(s.ID))
 		}
+	}
+}
+
+// spread has the partitions led by all nodes alike: after a restart a node leads none, and nothing done to it is felt.
+// What does not move in this little time stays where it is.
+func (n *nemesis) spread() {
+	const most = 2 * time.Second
+	ctx, cancel := context.WithTimeout(n.ctx, most)
+	defer cancel()
+	var req kadm.AlterPartitionAssignmentsReq
+	for p := range n.partitions {
+		req.Assign(topic, p, []int32{p%nodes + 1})
+	}
+	_, _ = n.admin.AlterPartitionAssignments(ctx, req) // a cluster that is not whole yet refuses
+	for ctx.Err() == nil {
+		meta, err := n.admin.Metadata(ctx, topic)
+		there := err == nil
+		for p, d := range meta.Topics[topic].Partitions {
+			there = there && d.Leader == p%nodes+1
+		}
+		if there {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

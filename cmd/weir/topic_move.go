@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func topicMove(addr *string) *cobra.Command {
@@ -28,22 +29,30 @@ No record is copied: the broker that has it hands over the end of the log and it
 			if err != nil || to < 0 {
 				return fmt.Errorf("%q is not the number of a broker; `weir broker list` shows them", args[2])
 			}
-			return withAdmin(cmd, *addr, func(ctx context.Context, adm *kadm.Client) error {
-				ctx, cancel := context.WithTimeout(ctx, wait)
-				defer cancel()
-				took, err := movePartition(ctx, adm, args[0], int32(partition), int32(to))
-				if err != nil {
-					return fmt.Errorf("move partition %d of %s to broker %d: %w", partition, args[0], to, err)
-				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "partition %d of %s is on broker %d after %s\n", partition, args[0], to,
-					took.Round(time.Millisecond))
+			ctx, cancel := interrupted(cmd)
+			defer cancel()
+			client, err := dial(ctx, *addr, kgo.MetadataMinAge(askEvery))
+			if err != nil {
 				return err
-			})
+			}
+			defer client.Close()
+			ctx, cancel = context.WithTimeout(ctx, wait)
+			defer cancel()
+			took, err := movePartition(ctx, kadm.NewClient(client), args[0], int32(partition), int32(to))
+			if err != nil {
+				return fmt.Errorf("move partition %d of %s to broker %d: %w", partition, args[0], to, err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "partition %d of %s is on broker %d after %s\n", partition, args[0], to,
+				took.Round(time.Millisecond))
+			return err
 		},
 	}
 	cmd.Flags().DurationVar(&wait, "wait", 20*time.Second, "how long to wait for the end; the move goes on after that")
 	return cmd
 }
+
+// askEvery is how often a move is asked for its end.
+const askEvery = 20 * time.Millisecond
 
 // movePartition orders a move, waits until metadata names the new leader, and returns how long that took.
 func movePartition(ctx context.Context, adm *kadm.Client, topic string, partition, to int32) (time.Duration, error) {
@@ -74,7 +83,7 @@ func movePartition(ctx context.Context, adm *kadm.Client, topic string, partitio
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(askEvery):
 		}
 	}
 }
