@@ -179,3 +179,40 @@ func TestAppendAndTailReadAllocateNothing(t *testing.T) {
 		t.Errorf("%v allocations for an append and a read", n)
 	}
 }
+
+// TestASealOnTheRealMachineDoesNotRace: with appends in flight, and with those who read what the range owes.
+func TestASealOnTheRealMachineDoesNotRace(t *testing.T) {
+	h, e, cat := osEngine(t)
+	s := openStream(t, e, cat, 1)
+	next := new(int64)
+	g := host.NewGroup(h, nil)
+	for range 3 {
+		g.Go("test.append", func(sc *host.Scope) error {
+			for s.Append(sc, 0, &osDraft{next: next, size: 3000}) == nil {
+			}
+			return nil
+		})
+	}
+	require.NoError(t, h.Sleep(nil, 20e6))
+	end, err := s.Seal(nil)
+	require.NoError(t, err)
+	g.Go("test.owed", func(sc *host.Scope) error {
+		for at := int64(0); at < end; {
+			rd, entries, err := e.ReadOwed(sc, 1, 1, at, end, 64<<10, 100)
+			if err != nil {
+				return err
+			}
+			if len(entries) == 0 { // uploaded meanwhile
+				rd.Release()
+				return nil
+			}
+			last := &entries[len(entries)-1]
+			at = last.Base + int64(last.Count)
+			rd.Release()
+		}
+		return nil
+	})
+	require.NoError(t, g.Wait())
+	require.Equal(t, end, *next)
+	require.Equal(t, end, s.DurableEnd())
+}
