@@ -24,8 +24,9 @@ type holders struct {
 	r     *run
 	file  string // the one whose bytes become durable now
 	in    map[check.Value]string
-	wals  map[string]*ring // by the names of their rings
-	takes int              // WALs taken over by another broker than their own
+	wals  map[string]*ring  // by the names of their rings
+	takes int               // WALs taken over by another broker than their own
+	wrote map[string]string // by the name of a ring: the machine that made it
 }
 
 // ring is one WAL with its takeovers.
@@ -33,10 +34,11 @@ type ring struct {
 	generation int64
 	taken      host.Time // another broker's fence word became durable; 0 = never
 	taker      *sim.Machine
+	words      map[string]bool // machines whose fence word became durable
 }
 
 func (h *holders) init(r *run) {
-	h.r, h.in, h.wals = r, map[check.Value]string{}, map[string]*ring{}
+	h.r, h.in, h.wals, h.wrote = r, map[check.Value]string{}, map[string]*ring{}, map[string]string{}
 	r.crowd.OnDurable(func(v check.Value) {
 		// What the recoverer's own sync makes durable is in what it reads (rule 18).
 		if w := h.wals[h.file]; w != nil && (w.taken == 0 || w.taker != r.w.Running()) {
@@ -54,9 +56,10 @@ func (h *holders) word(b []byte) {
 	g := int64(binary.LittleEndian.Uint64(b[fenceGeneration:]))
 	w := h.wals[name]
 	if w == nil {
-		w = &ring{}
+		w = &ring{words: map[string]bool{}}
 		h.wals[name] = w
 	}
+	w.words[h.r.w.Running().Name()] = true
 	if g <= w.generation {
 		return
 	}
@@ -83,5 +86,24 @@ func (h *holders) acked(op *check.Op) {
 				w.taken.Sub(0), w.generation)
 			return
 		}
+	}
+}
+
+// called is told of an I/O call. A ring is written where it was made and nowhere else: who recovers it for another
+// writes the fence word beside it alone (PROTOCOL rule 8), and does not read the ring before that is durable (rule 7).
+func (h *holders) called(c sim.Call) {
+	name := c.Target[strings.LastIndexAny(c.Target, ":/")+1:]
+	if !strings.HasPrefix(name, "ring-") || strings.HasSuffix(name, ".fence") {
+		return
+	}
+	maker, w := h.wrote[name], h.wals[name]
+	switch {
+	case c.Machine == maker:
+	case c.Op == sim.OpWrite && maker == "":
+		h.wrote[name] = c.Machine
+	case c.Op == sim.OpWrite:
+		h.r.crowd.Fail("online:NoForeignWrite", "%s writes %s at %d, which %s made", c.Machine, name, c.Off, maker)
+	case c.Op == sim.OpRead && maker != "" && (w == nil || !w.words[c.Machine]):
+		h.r.crowd.Fail("online:FenceWord", "%s reads %s of %s before its fence word is durable", c.Machine, name, maker)
 	}
 }

@@ -158,6 +158,7 @@ func (r *run) of(up *real.Node) *node {
 
 // onCall is called before each I/O call of every machine.
 func (r *run) onCall(call sim.Call) {
+	r.holders.called(call)
 	for _, n := range r.nodes {
 		if n.zombie != nil && n.Name == call.Machine {
 			n.stun(call)
