@@ -12,6 +12,7 @@ import (
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
+	"github.com/weirmq/weir/wal"
 )
 
 // registered waits until a member has a later epoch than before, and returns it.
@@ -99,5 +100,26 @@ func TestABrokerWhoseDiskHangsLetsItsLeaseRunOut(t *testing.T) {
 		c.expect(!live(), "it is fenced")
 	})
 	r.until(time.Minute, "it ends", func() bool { return m.ended != nil })
+	require.ErrorIs(t, m.ended, broker.ErrFenced)
+}
+
+// TestAnIdleBrokerNoticesThatItsWALIsAnothers: nobody gives it anything to acknowledge.
+func TestAnIdleBrokerNoticesThatItsWALIsAnothers(t *testing.T) {
+	r := newCluster(t, 2)
+	r.do(r.broker(1), func(c *wire) { c.topic(wireTopic, 1) })
+	v := r.partition(wireTopic, 0)
+	m := r.broker(v.Owner)
+	r.leads(m, 0)
+	var w metadata.WAL
+	r.state(func(s *metadata.State) { w, _ = s.WAL(v.WAL) })
+	require.NoError(t, r.w.Do(r.control, func(h host.Host, sc *host.Scope) error {
+		vol, err := h.Disk().Volume(sc, "cluster/"+w.Volume.String())
+		if err != nil {
+			return err
+		}
+		_, err = wal.TakeFence(h, vol, "ring-"+w.ID.String()+".fence", wal.UUID(w.ID), w.Generation+1)
+		return err
+	}))
+	r.until(time.Second, "it ends", func() bool { return m.ended != nil })
 	require.ErrorIs(t, m.ended, broker.ErrFenced)
 }

@@ -57,6 +57,9 @@ func (b *Broker) walDied(err error) {
 			// Somebody else holds the WAL, and with it what this run owed: what it would upload nobody would commit,
 			// and every moment that it stays its clients do not look for the new owner (rule 6).
 			probe.Hit(probe.BrokerFencedOut)
+			if b.session != nil && !b.draining.Load() {
+				err = fmt.Errorf("%w: %w", ErrFenced, err)
+			}
 			b.fail(err)
 			return
 		}
