@@ -272,13 +272,12 @@ func (p *part) wrongState(sc *host.Scope) (state []byte, err error) {
 
 // leave has appends parked from now on, or ends an opening that is under way; nil if there is no range here.
 func (p *part) leave(sc *host.Scope) (*stream.Stream, error) {
-	p.mu.Lock()
-	p.leaving = true
-	opening := p.cancel
-	p.mu.Unlock()
-	if opening != nil {
+	if opening, begun := p.noteLeaving(); opening {
 		probe.Hit(probe.BrokerMoveOpening)
 		p.close(codeNotLeaderOrFollower) // what it waits for may never come; the next owner waits as well
+		if !begun {
+			return nil, nil
+		}
 	}
 	if err := p.opened.wait(sc); err != nil && sc.Err() != nil {
 		return nil, sc.Err()
@@ -287,6 +286,17 @@ func (p *part) leave(sc *host.Scope) (*stream.Stream, error) {
 		return nil, nil
 	}
 	return p.stream, nil
+}
+
+// noteLeaving notes that the part is to leave. One that is not open yet never appends any more.
+func (p *part) noteLeaving() (opening, begun bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaving = true
+	if opening = p.phase.Load() == partOpening; opening && p.closed == codeNone {
+		p.closed = codeNotLeaderOrFollower
+	}
+	return opening, p.cancel != nil
 }
 
 // seal implements leaver. Who waits for the coordinator hears NOT_COORDINATOR, and what it had not framed is dropped.

@@ -178,3 +178,30 @@ func TestAMoveWhoseTargetIsGoneGoesToAnother(t *testing.T) {
 		l.verify()
 	}
 }
+
+// TestAPartitionThatCannotOpenMovesOn: its range ends where it began, and the next owner has the state from further back.
+func TestAPartitionThatCannotOpenMovesOn(t *testing.T) {
+	r := newCluster(t, 3)
+	r.do(r.broker(1), func(c *wire) { c.topic(wireTopic, 1) })
+	r.leads(r.owner(), 0)
+	from := r.owner()
+	stuck := r.other(from)
+	to := r.other(stuck)
+	r.storeGone(from)
+	o := batch.Plain()
+	o.ProducerID, o.ProducerEpoch, o.BaseSequence = 7, 0, 0
+	r.do(from, func(c *wire) { c.expect(c.produced(produceOf(batchOf(o, "a"))).ErrorCode == 0, "appended") })
+	r.w.Partition([]string{fmt.Sprint("b", from.id)}, []string{fmt.Sprint("b", stuck.id)})
+	r.beginMove(stuck)
+	r.moved()
+	require.Equal(t, stuck.id, r.owner().id)
+	require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(3*time.Second)))
+	r.beginMove(to)
+	r.moved()
+	r.leads(to, 0)
+	r.do(to, func(c *wire) {
+		got := c.produced(produceOf(batchOf(o, "a")))
+		c.expect(got.ErrorCode == 0 && got.BaseOffset == 0, "a duplicate is known: %+v", got)
+		c.expect(fmt.Sprint(c.reads()) == "[a]", "once")
+	})
+}
