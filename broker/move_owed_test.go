@@ -179,7 +179,8 @@ func TestAMoveWhoseTargetIsGoneGoesToAnother(t *testing.T) {
 	}
 }
 
-// TestAPartitionThatCannotOpenMovesOn: its range ends where it began, and the next owner has the state from further back.
+// TestAPartitionThatCannotOpenMovesOn: its range ends where it began, and the next owner has the state from further
+// back.
 func TestAPartitionThatCannotOpenMovesOn(t *testing.T) {
 	r := newCluster(t, 3)
 	r.do(r.broker(1), func(c *wire) { c.topic(wireTopic, 1) })
