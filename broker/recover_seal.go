@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/weirmq/weir/host"
@@ -21,7 +22,7 @@ func (r *recovery) sealRanges(sc *host.Scope, ranges []stream.RangeInfo, found [
 			continue
 		}
 		probe.Hit(probe.BrokerRecoveryHole)
-		if err := r.held.catalog.MarkHole(sc, *f.Hole); err != nil {
+		if err := r.patiently(sc, func() error { return r.held.catalog.MarkHole(sc, *f.Hole) }); err != nil {
 			return err
 		}
 		r.b.h.Log().Error("a range is offline", "stream", uint64(f.ID), "epoch", int32(f.Epoch), "why", f.Hole.Error())
@@ -43,7 +44,10 @@ func (r *recovery) sealRanges(sc *host.Scope, ranges []stream.RangeInfo, found [
 	for len(entries) > 0 {
 		n := min(len(entries), r.b.atMost(sealBatch, "broker.recover.seal"))
 		cmd := &metadatapb.SealRecovered{Wal: r.held.id[:], Generation: r.held.gen, Entries: entries[:n]}
-		_, err := r.held.catalog.propose(sc, "seal the ranges of another broker", metadata.NewCommand(cmd))
+		err := r.patiently(sc, func() error {
+			_, err := r.held.catalog.propose(sc, "seal the ranges of another broker", metadata.NewCommand(cmd))
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -132,4 +136,20 @@ func nextOwners(s *metadata.State, ids []uint64, shun int32) map[uint64]int32 {
 		}
 	}
 	return owners
+}
+
+// patiently repeats a proposal until it is answered: without controllers nothing is to be gained by a second scan, and
+// what was scanned is served meanwhile.
+func (r *recovery) patiently(sc *host.Scope, propose func() error) error {
+	for wait := recoverRetryMin; ; wait = min(2*wait, recoverRetryMax) {
+		err := propose()
+		if err == nil || errors.Is(err, ErrRefused) || r.overtaken(err) {
+			return err
+		}
+		r.b.h.Log().Warn("a command of a recovery was not answered, will be repeated", "wal", r.w.ID.String(),
+			"wait", wait, "error", err)
+		if err := r.b.h.Sleep(sc, wait); err != nil {
+			return err
+		}
+	}
 }

@@ -201,6 +201,33 @@ func TestARecoveryGoesByItsOrder(t *testing.T) {
 	require.True(t, bytes.Equal(before, after))
 }
 
+// TestARecoveryOutlivesItsControllers: what was scanned stays, and is sealed when they are back.
+func TestARecoveryOutlivesItsControllers(t *testing.T) {
+	r := newCluster(t, 3)
+	dead, heir := r.broker(1), r.broker(2)
+	const n = 10
+	r.fill(dead, n)
+	w := r.walOf(dead)
+	r.kill(dead)
+	r.orphaned(w.ID)
+	scans := 0
+	r.onCall = func(c sim.Call) {
+		if c.Op == sim.OpSync && strings.HasSuffix(c.Target, "ring-"+w.ID.String()) {
+			if scans++; scans == 1 {
+				r.control.KillWith(sim.KeepUnsynced)
+			}
+		}
+	}
+	r.assign(w.ID, heir)
+	r.until(time.Minute, "the ring is scanned", func() bool { return scans > 0 })
+	require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(20*time.Second)))
+	r.bootControl()
+	r.until(time.Minute, "the controller is back", func() bool { return r.up != nil })
+	r.until(time.Minute, "the WAL is released", func() bool { return r.released(w.ID) })
+	require.Equal(t, 1, scans)
+	r.holds(r.settles(), n)
+}
+
 func TestARetriedBatchIsADuplicateForWhoTookOver(t *testing.T) {
 	r := newCluster(t, 3)
 	dead := r.broker(1)

@@ -62,8 +62,11 @@ func (r *recovery) release(sc *host.Scope) error {
 		return err
 	}
 	cmd := &metadatapb.ReleaseWal{Wal: r.w.ID[:], Generation: r.held.gen}
-	_, err := r.held.catalog.propose(sc, "release a recovered WAL", metadata.NewCommand(cmd))
-	if err != nil {
+	err := r.patiently(sc, func() error {
+		_, err := r.held.catalog.propose(sc, "release a recovered WAL", metadata.NewCommand(cmd))
+		return err
+	})
+	if err != nil && !r.released() { // it may have been applied and its answer lost
 		return err
 	}
 	probe.Hit(probe.BrokerRecoveryReleased)
@@ -78,6 +81,15 @@ func (r *recovery) release(sc *host.Scope) error {
 			"wal", w.ID.String(), "error", err)
 	}
 	return nil
+}
+
+// released reports whether the WAL was released at this generation.
+func (r *recovery) released() (yes bool) {
+	r.b.meta.Read(func(s *metadata.State) {
+		w, ok := s.WAL(r.w.ID)
+		yes = ok && w.State == metadatapb.WalState_WAL_STATE_RELEASED && w.Generation == r.w.Generation
+	})
+	return yes
 }
 
 // removeWAL removes the files of a WAL that is released, for good (rule 9: it names a uuid, and nobody writes that one
