@@ -79,6 +79,9 @@ func handleFetch(b *Broker, sc *host.Scope, c *call) (reply, error) {
 			return reply{}, err
 		}
 	}
+	if !b.vouches() {
+		f.disown()
+	}
 	b.counters.FetchBytes.Add(int64(f.bytes))
 	if f.bytes == 0 {
 		b.counters.FetchEmpty.Add(1)
@@ -128,6 +131,23 @@ func (f *fetchCall) leaders() []neighbour {
 		return nil
 	}
 	return list
+}
+
+// disown takes back what was gathered: others may lead these partitions by now, and have moved their high watermarks
+// on. Who is told nothing but an old mark and no records would also never look for them.
+func (f *fetchCall) disown() {
+	f.release()
+	f.bytes = 0
+	for i := range f.topics {
+		for j := range f.topics[i].parts {
+			p := &f.topics[i].parts[j]
+			if p.code == codeNone {
+				*p = fetchedPart{
+					partition: p.partition, code: codeNotLeaderOrFollower, highWatermark: -1, lastStable: -1, logStart: -1,
+				}
+			}
+		}
+	}
 }
 
 // enough reports whether the answer can leave as it is.

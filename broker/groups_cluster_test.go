@@ -164,6 +164,8 @@ func TestABrokerWithoutItsLeaseVouchesForNothing(t *testing.T) {
 		c.must(c.h.Sleep(c.sc, 2*clusterLease))
 		c.expect(c.endOf(0, -1).ErrorCode == 6, "it tells no end")
 		c.expect(c.endOf(0, -2).ErrorCode == 0, "what is in the log stays true")
+		read := c.fetched(fetchOf(0))
+		c.expect(read.ErrorCode == 6 && read.HighWatermark == -1, "others may have moved the mark on: %+v", read)
 		req := produceOf(batchOf(batch.Plain(), "late"))
 		req.TimeoutMillis = 1000
 		got := c.produced(req)
