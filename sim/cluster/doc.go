@@ -29,6 +29,7 @@
 //
 //	online:AckedDurable   an acknowledged record's bytes have been on synced media or in a completed put
 //	online:AckedFenced    nothing is acknowledged that became durable in a WAL after another broker had taken it over
+//	online:LeaseNested    nor that a broker made durable after its epoch was fenced, unless its clock runs badly
 //	online:NodeEnded      a node ends by itself only after a fault that must end it, or because its epoch was fenced
 //	liveness:…            what the second phase demands
 //	vacuous               a run that was to move, fail over or drain did none of it

@@ -18,13 +18,14 @@ const (
 	fenceBytes      = 64
 )
 
-// holders know who holds each WAL, from what was written into its fence word and by whom, and which WAL each record
-// first became durable in. They are told by the simulated disks, not by the brokers.
+// holders know who holds each WAL, from what was written into its fence word and by whom, and how each record first
+// became durable. They are told by the simulated disks, not by the brokers.
 type holders struct {
 	r     *run
 	file  string // the one whose bytes become durable now
-	in    map[check.Value]string
-	wals  map[string]*ring  // by the names of their rings
+	late  bool   // … although metadata has taken it from its broker
+	made  map[check.Value]made
+	rings map[string]*ring  // by the names of their files
 	takes int               // WALs taken over by another broker than their own
 	wrote map[string]string // by the name of a ring: the machine that made it
 }
@@ -32,19 +33,36 @@ type holders struct {
 // ring is one WAL with its takeovers.
 type ring struct {
 	generation int64
-	taken      host.Time // another broker's fence word became durable; 0 = never
-	taker      *sim.Machine
+	taken      host.Time       // another broker's fence word became durable; 0 = never
 	words      map[string]bool // machines whose fence word became durable
 }
 
+// made says how a record became durable: which process synced it into which WAL.
+type made struct {
+	file string
+	m    *sim.Machine
+	life int  // the machine's incarnation
+	late bool // the WAL was not its broker's any more, as metadata has it
+}
+
 func (h *holders) init(r *run) {
-	h.r, h.in, h.wals, h.wrote = r, map[check.Value]string{}, map[string]*ring{}, map[string]string{}
+	h.r, h.made, h.rings, h.wrote = r, map[check.Value]made{}, map[string]*ring{}, map[string]string{}
 	r.crowd.OnDurable(func(v check.Value) {
-		// What the recoverer's own sync makes durable is in what it reads (rule 18).
-		if w := h.wals[h.file]; w != nil && (w.taken == 0 || w.taker != r.w.Running()) {
-			h.in[v] = h.file
+		// What a recoverer's own sync makes durable is in what it reads (rule 18).
+		if m := r.w.Running(); m != nil && m.Name() == h.wrote[h.file] {
+			h.made[v] = made{h.file, m, m.Incarnation(), h.late}
 		}
 	})
+}
+
+// syncs is told of bytes of a ring that are durable now.
+func (h *holders) syncs(v *sim.Volume, path string, b []byte) {
+	h.file, h.late = path, false
+	if n := h.r.on(h.r.w.Running()); n != nil && !n.drifted { // clocks that run so badly no lease promises to survive
+		h.late = h.r.takenAway(path)
+	}
+	h.r.crowd.Synced(v.Name()+"/"+path, b)
+	h.file = ""
 }
 
 // word is told that a fence word became durable. A WAL's own broker may take it over too: when it starts again.
@@ -52,12 +70,12 @@ func (h *holders) word(b []byte) {
 	if len(b) < fenceBytes || !strings.HasPrefix(string(b), fenceMagic) {
 		return
 	}
-	name := "ring-" + metadata.UUID(b[fenceUUID:fenceUUID+16]).String()
+	name := walFile(metadata.UUID(b[fenceUUID : fenceUUID+16]))
 	g := int64(binary.LittleEndian.Uint64(b[fenceGeneration:]))
-	w := h.wals[name]
+	w := h.rings[name]
 	if w == nil {
 		w = &ring{words: map[string]bool{}}
-		h.wals[name] = w
+		h.rings[name] = w
 	}
 	w.words[h.r.w.Running().Name()] = true
 	if g <= w.generation {
@@ -65,7 +83,7 @@ func (h *holders) word(b []byte) {
 	}
 	w.generation = g
 	if w.taken == 0 && h.r.foreign(b[fenceUUID:fenceUUID+16], g) {
-		w.taken, w.taker = max(1, h.r.w.Now()), h.r.w.Running()
+		w.taken = max(1, h.r.w.Now())
 		h.takes++
 	}
 }
@@ -80,10 +98,20 @@ func (h *holders) acked(op *check.Op) {
 				op.Partition, op.Offset)
 			return
 		}
-		if w := h.wals[h.in[v]]; w != nil && w.taken > 0 && at > w.taken {
+		by := h.made[v]
+		n := h.r.on(by.m)
+		if n == nil || n.kafka() != h.r.crowd.Answerer() || by.life != by.m.Incarnation() {
+			continue // whoever answers found it in the WAL of another
+		}
+		if w := h.rings[by.file]; w != nil && w.taken > 0 && at > w.taken {
 			h.r.crowd.Fail("online:AckedFenced", "%s of %s at offset %d was acknowledged: durable in %s at %v, which another "+
-				"broker had taken over at %v with generation %d", v, op.Partition, op.Offset, h.in[v], at.Sub(0),
+				"broker had taken over at %v with generation %d", v, op.Partition, op.Offset, by.file, at.Sub(0),
 				w.taken.Sub(0), w.generation)
+			return
+		}
+		if by.late {
+			h.r.crowd.Fail("online:LeaseNested", "%s of %s at offset %d was acknowledged by %s: durable in %s at %v, when its "+
+				"epoch was fenced already", v, op.Partition, op.Offset, n.Name, by.file, at.Sub(0))
 			return
 		}
 	}
@@ -96,7 +124,7 @@ func (h *holders) called(c sim.Call) {
 	if !strings.HasPrefix(name, "ring-") || strings.HasSuffix(name, ".fence") {
 		return
 	}
-	maker, w := h.wrote[name], h.wals[name]
+	maker, w := h.wrote[name], h.rings[name]
 	switch {
 	case c.Machine == maker:
 	case c.Op == sim.OpWrite && maker == "":

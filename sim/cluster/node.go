@@ -9,6 +9,7 @@ import (
 	"github.com/weirmq/weir/controller/remote"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/metadata/metadatapb"
 	real "github.com/weirmq/weir/node"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/rpc"
@@ -24,6 +25,7 @@ type node struct {
 	m *sim.Machine
 
 	up      *real.Node // of the running incarnation, once it serves
+	drifted bool       // its clock ran fast or slow
 	excuses int        // faults that may end this incarnation, so far
 	back    time.Duration
 	zombie  *workload.Strike // to come at the next commit
@@ -239,6 +241,30 @@ func (r *run) newest(fn func(*metadata.State)) {
 		best.Metadata().Read(fn)
 	}
 }
+
+// on returns the node that a machine runs, nil if it runs none.
+func (r *run) on(m *sim.Machine) *node {
+	for _, n := range r.nodes {
+		if n.m == m && m != nil {
+			return n
+		}
+	}
+	return nil
+}
+
+// takenAway tells whether metadata has taken a WAL, by the name of its file, from the broker that made it.
+func (r *run) takenAway(file string) (yes bool) {
+	r.newest(func(s *metadata.State) {
+		for _, w := range s.WALs() {
+			if walFile(w.ID) == file {
+				yes = w.State == metadatapb.WalState_WAL_STATE_RECOVERING && (!w.Held || w.Holder != w.Broker)
+			}
+		}
+	})
+	return yes
+}
+
+func walFile(id metadata.UUID) string { return "ring-" + id.String() }
 
 // foreign tells whether another broker than the WAL's own holds it at a generation.
 func (r *run) foreign(id []byte, generation int64) (yes bool) {

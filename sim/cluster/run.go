@@ -164,6 +164,7 @@ func (r *run) onFault(s fault.Step) {
 		if machine == n.Name && workload.Ends(s.Kind) {
 			n.excuses++
 		}
+		n.drifted = n.drifted || machine == n.Name && s.Kind == fault.ClockDrift
 	}
 }
 
@@ -176,7 +177,5 @@ func (r *run) onSynced(v *sim.Volume, path string, _ int64, b []byte) {
 		r.holders.word(b)
 		return
 	}
-	r.holders.file = path
-	r.crowd.Synced(v.Name()+"/"+path, b)
-	r.holders.file = ""
+	r.holders.syncs(v, path, b)
 }

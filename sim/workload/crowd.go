@@ -39,6 +39,7 @@ type Crowd struct {
 	staleCommits int      // refused because their generation was over
 	asking       int      // requests under way that metadata must answer
 
+	answerer    string          // the address of the node that acknowledges
 	acked, told func(*check.Op) // a client heard that its batch is in the log; what only the holder knows
 	state       func() string   // of what runs weir, for the report of a run that stands still
 }

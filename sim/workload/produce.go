@@ -350,6 +350,7 @@ func (a *actor) judgeProduce(s *sending, p *kmsg.ProduceResponseTopicPartition, 
 	switch p.ErrorCode {
 	case 0:
 		s.Offset = p.BaseOffset
+		a.c.answerer = a.wire.line.addr
 		a.c.acked(&s.Op)
 		a.end(s, check.OK)
 		if s.Idempotent {

@@ -140,6 +140,9 @@ func (c *Crowd) Struck(k fault.Kind) {
 	}
 }
 
+// Answerer returns the address of the node from which CrowdHooks.Acked has it.
+func (c *Crowd) Answerer() string { return c.answerer }
+
 // Ops returns how many operations were carried out.
 func (c *Crowd) Ops() int { return c.ops }
 
