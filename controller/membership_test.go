@@ -355,7 +355,7 @@ func TestASuspectedBrokerIsFencedWhenItsLeaseHasRunOut(t *testing.T) {
 		var began host.Time
 		x.do(t, func(c *caller, sc *host.Scope) error {
 			l := x.leader().name + ":7"
-			fence := &metadatapb.Command{Body: &metadatapb.Command_Fence{Fence: &metadatapb.Fence{Broker: e.Broker, Epoch: e.Epoch}}}
+			fence := metadata.NewCommand(&metadatapb.Fence{Broker: e.Broker, Epoch: e.Epoch})
 			q := api.ProposeRequest{Command: metadata.EncodeCommand(fence)}
 			c.at = l
 			_, err := c.call(sc, api.Propose, q.Encode())

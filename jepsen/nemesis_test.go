@@ -49,7 +49,8 @@ var mischiefs = []mischief{
 }
 
 func (r *run) newNemesis() *nemesis {
-	n := &nemesis{run: r, times: map[string]int{}, admin: kadm.NewClient(r.newClient(kgo.MetadataMinAge(10 * time.Millisecond)))}
+	admin := kadm.NewClient(r.newClient(kgo.MetadataMinAge(10 * time.Millisecond)))
+	n := &nemesis{run: r, times: map[string]int{}, admin: admin}
 	names := strings.Split(*only, ",")
 	for _, m := range mischiefs {
 		if *only == "" || slices.Contains(names, m.name) {

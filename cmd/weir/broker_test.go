@@ -63,7 +63,8 @@ func TestADrainIsToldUntilItIsDone(t *testing.T) {
 	lines := strings.Split(out.String(), "\n")
 	require.Equal(t, "1 1 draining - - 0 2 ranges, 14 records 0", strings.Join(strings.Fields(lines[1]), " "))
 	require.Equal(t, "2 2 live - - 2 - 0", strings.Join(strings.Fields(lines[2]), " "))
-	b.ok(&metadatapb.CommitObject{Broker: 1, Epoch: e, Wal: id16(21), Generation: 1, Size: 1, Entries: []*metadatapb.CommitEntry{
+	b.ok(&metadatapb.CommitObject{Broker: 1, Epoch: e, Wal: id16(21), Generation: 1, Size: 1,
+		Entries: []*metadatapb.CommitEntry{
 		{Stream: 1, End: 7, Checkpoint: true}, {Stream: 2, End: 7, Checkpoint: true}}})
 	line, done, err = drained(b.s, 1, e)
 	require.NoError(t, err)
