@@ -65,7 +65,7 @@ func TestADrainIsToldUntilItIsDone(t *testing.T) {
 	require.Equal(t, "2 2 live - - 2 - 0", strings.Join(strings.Fields(lines[2]), " "))
 	b.ok(&metadatapb.CommitObject{Broker: 1, Epoch: e, Wal: id16(21), Generation: 1, Size: 1,
 		Entries: []*metadatapb.CommitEntry{
-		{Stream: 1, End: 7, Checkpoint: true}, {Stream: 2, End: 7, Checkpoint: true}}})
+			{Stream: 1, End: 7, Checkpoint: true}, {Stream: 2, End: 7, Checkpoint: true}}})
 	line, done, err = drained(b.s, 1, e)
 	require.NoError(t, err)
 	require.True(t, done, line)
