@@ -156,6 +156,9 @@ const followTells = 5 * time.Second
 func (n *Node) fail(err error) {
 	n.h.Log().Error("node ends", "why", err)
 	n.failed.Complete(struct{}{}, err)
+	if !n.serves.Load() {
+		n.abort()
+	}
 }
 
 // Controller returns the node's controller, nil without that role.

@@ -9,6 +9,7 @@ import (
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
+	"github.com/weirmq/weir/sim"
 )
 
 func TestWhenAllNodesLeaveAtOnceEverythingIsInObjects(t *testing.T) {
@@ -118,5 +119,26 @@ func TestAKilledBrokersPartitionsAreServedAfterALease(t *testing.T) {
 		for part := range int32(24) {
 			c.produce(at, part, "without it")
 		}
+	}
+}
+
+// A start waits for the others at many places. At none does it wait on when its controller is dead: the vote would be
+// missing until somebody looks.
+func TestAStartEndsWithItsController(t *testing.T) {
+	for after := time.Duration(0); after < 60*time.Millisecond; after += 3 * time.Millisecond {
+		c := newCrowd(t, 1, 3)
+		c.form()
+		p := c.list[0]
+		c.kill(p)
+		c.boot(p)
+		c.pass(after)
+		c.kill(c.list[1])
+		c.kill(c.list[2])
+		p.m.SetFaults(&sim.Faults{SyncError: 1_000_000})
+		c.boot(c.list[1]) // there is something to vote for
+		c.until(time.Minute, "its start ends", func() bool { return p.ended != nil })
+		p.m.SetFaults(nil)
+		c.boot(p)
+		c.until(time.Minute, "the two serve", c.serve)
 	}
 }

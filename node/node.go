@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirmq/weir/broker"
@@ -46,6 +47,8 @@ type Node struct {
 	server *rpc.Server
 	client *remote.Client        // nil without a broker
 	failed host.Future[struct{}] // what ended the node by itself
+	serves atomic.Bool           // the start is over
+	abort  func()                // ends the start
 	rumours
 }
 
@@ -81,7 +84,15 @@ func (n *Node) start(sc *host.Scope) error {
 		return err
 	}
 	if n.clustered() {
-		return n.startCluster(sc)
+		var child *host.Scope
+		child, n.abort = sc.Child(0)
+		err := n.startCluster(child)
+		n.serves.Store(err == nil)
+		if n.failed.Done() { // a start that waits for others would wait on with a controller that is dead
+			n.abort()
+			_, err = n.failed.Wait(nil, 0)
+		}
+		return err
 	}
 	if err := n.refuseMixed(sc); err != nil {
 		return err
