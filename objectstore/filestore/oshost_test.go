@@ -109,7 +109,7 @@ func TestSessionsThatBeginTogetherClearNobodysDirectory(t *testing.T) {
 	for range 4 {
 		go func() {
 			var all error
-			for range 20 {
+			for range 10 {
 				s, err := filestore.New(h, vol, "", "one of four")
 				if err == nil {
 					err = errors.Join(s.Put(h.Root(), "key", objectstore.BytesBody([]byte("x"))), s.Close())
