@@ -19,7 +19,11 @@ func (r *Result) Write(w io.Writer) error {
 		fmt.Fprintf(&b, "seed %d passed\n", r.Seed)
 	default:
 		fmt.Fprintf(&b, "seed %d failed: %s\n", r.Seed, strings.TrimRight(r.Failure, "\n"))
-		fmt.Fprintf(&b, "replay: %s\n    or: go test ./sim -run TestSeeds -seed %d\n", r.Replay(), r.Seed)
+		world := "./sim"
+		if r.Cluster != nil {
+			world = "./sim/cluster"
+		}
+		fmt.Fprintf(&b, "replay: %s\n    or: go test %s -run TestSeeds -seed %d\n", r.Replay(), world, r.Seed)
 	}
 	if r.Stopped {
 		fmt.Fprintf(&b, "operations: %d, not judged\n", r.Ops)
