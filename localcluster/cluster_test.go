@@ -271,12 +271,14 @@ func TestOrdersComeOverTheSocket(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, Leftovers(state), 2, "they run")
 
+	closed := make(chan error, 1)
 	go func() {
 		<-control.Ordered()
 		c.Down()
-		_ = control.Close() // the order below would fail
+		closed <- control.Close()
 	}()
 	require.Equal(t, "every node has ended", do("down"))
+	require.NoError(t, <-closed)
 	_, err = Ask(t.Context(), dir)
 	require.ErrorIs(t, err, ErrNotUp)
 	state, err = ReadState(dir)
