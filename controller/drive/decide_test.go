@@ -2,6 +2,7 @@ package drive_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -179,6 +180,27 @@ func TestWhoDoesNotEndAMoveInTimeIsSuspected(t *testing.T) {
 	require.Empty(t, r.pass(5*time.Second))
 	r.seal(r.s.Moves()[len(r.s.Moves())-1].Stream, 3)
 	require.Empty(t, r.pass(time.Minute), "it was in time")
+}
+
+// An operator may begin any number of moves at once: those that wait for their turn are not late, one that is stuck is.
+func TestManyMovesOfOneOwnerWaitForTheirTurn(t *testing.T) {
+	for _, stuck := range []int{0, 1} {
+		r := newRig(t, drive.Config{MoveDeadline: 10 * time.Second})
+		r.broker(1, "")
+		r.broker(2, "")
+		to := int32(2)
+		streams := r.topic("t", slices.Repeat([]int32{1}, 240)...)
+		for _, id := range streams {
+			r.ok(&metadatapb.BeginMove{Stream: id, To: &to})
+		}
+		late := 0
+		for n, id := range streams[stuck:] {
+			if r.seal(id, 1); n%8 == 0 {
+				late += len(r.pass(time.Second))
+			}
+		}
+		require.Equal(t, stuck, late)
+	}
 }
 
 func TestALeaderThatWasStoppedBlamesNobodyForIt(t *testing.T) {

@@ -14,6 +14,10 @@ type moveKey struct {
 	begun  uint64 // index of its BeginMove
 }
 
+// movesInTurn is how many moves an owner drives at a time, those that began first (as broker.movesMax). The others wait
+// for their turn, which is nobody's fault: an operator may begin any number at once.
+const movesInTurn = 64
+
 // late suspects who holds things up.
 func (p *planner) late() {
 	p.lateMoves()
@@ -24,15 +28,16 @@ func (p *planner) late() {
 // epoch that lives (rule 25), so what is left is to end the owner.
 func (p *planner) lateMoves() {
 	seen := make(map[moveKey]host.Time, len(p.d.moves))
-	for _, m := range p.s.Moves() {
-		k := moveKey{m.Stream, m.Begun}
+	turn := map[Epoch]int{}
+	for _, m := range p.s.Moves() { // those that began first come first
+		k, owner := moveKey{m.Stream, m.Begun}, Epoch{m.From, m.FromEpoch}
 		since, known := p.d.moves[k]
-		if !known {
+		if turn[owner]++; !known || turn[owner] > movesInTurn {
 			since = p.now
 		}
 		seen[k] = since
 		if !m.Recovering && p.now >= since.Add(p.d.cfg.MoveDeadline) {
-			p.suspect(Epoch{m.From, m.FromEpoch}, fmt.Sprintf("a move of stream %d has not ended in %v",
+			p.suspect(owner, fmt.Sprintf("a move of stream %d has not ended in %v",
 				m.Stream, p.d.cfg.MoveDeadline))
 		}
 	}
