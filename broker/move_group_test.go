@@ -2,11 +2,14 @@ package broker_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
+	"github.com/weirmq/weir/sim"
 )
 
 // TestACoordinatorMovesWithItsGroups: generations go on, members stay, and no offset whose commit was answered is lost.
@@ -107,4 +110,44 @@ func TestNoOffsetIsLostWhoeverDiesWhileItsCoordinatorMoves(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Its end is final without its state, and whoever waited for that would be fenced. The next owner has the state as soon
+// as the store answers.
+func TestACoordinatorIsGivenUpAlthoughTheStoreDoesNotAnswer(t *testing.T) {
+	r := newCluster(t, 2)
+	var id [16]byte
+	r.do(r.broker(1), func(c *wire) { id = c.topic(wireTopic, 1) })
+	const group = "team"
+	at := r.coordinator(group)
+	next := r.other(at)
+	r.do(at, func(c *wire) { c.expect(c.committed(commitOf(5, group, "", -1, 7, "note")) == 0, "committed") })
+	require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(time.Minute))) // its state is in objects only
+	r.w.SetFaults(sim.Faults{StoreError: 1_000_000})
+	var moves []metadata.Partition
+	owned := func(s *metadata.State) (list []metadata.Partition) {
+		topic, _ := s.TopicByName(offsets)
+		for p := range topic.Streams {
+			if v, _ := s.Partition(topic.ID, int32(p)); v.Owned && v.Owner == at.id {
+				list = append(list, v)
+			}
+		}
+		return list
+	}
+	r.state(func(s *metadata.State) { moves = owned(s) })
+	for _, v := range moves {
+		require.Zero(t, r.propose(at, &metadatapb.BeginMove{Stream: v.Stream, LeaderEpoch: v.LeaderEpoch, To: &next.id}).
+			GetRefusal())
+	}
+	r.until(9*time.Second, "they are given up", func() (none bool) {
+		r.state(func(s *metadata.State) { none = len(owned(s)) == 0 })
+		return none
+	})
+	r.w.SetFaults(sim.Faults{})
+	r.do(r.coordinator(group), func(c *wire) {
+		got, _, code := c.offsetOf(5, group, id)
+		c.expect(code == 0 && got == 7, "offset %d (%d)", got, code)
+	})
+	require.Nil(t, at.ended)
+	require.Nil(t, next.ended)
 }
