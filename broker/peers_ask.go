@@ -185,9 +185,14 @@ func (b *Broker) rangeBefore(id stream.ID, epoch int32) (r metadata.Range, addre
 	return r, address, ok
 }
 
-// retryable reports whether who asks another broker may have an answer later.
+// retryable reports whether who asks another broker may have an answer later. So may who asks the store, or reads a
+// volume that is not its own: a broker that ended because of that would leave its partitions to the next one, which
+// would fare no better. What a volume fails to read for long is damage.
 func retryable(err error) bool {
 	var s *rpc.Status
+	if errors.Is(err, stream.ErrStore) || errors.Is(err, host.ErrIO) && !unreadable(err) {
+		return true
+	}
 	return errors.Is(err, stream.ErrNotNow) || errors.As(err, &s) || errors.Is(err, rpc.ErrUnknown) ||
 		errors.Is(err, rpc.ErrUnreachable)
 }

@@ -163,6 +163,26 @@ func TestADeadBrokersRecordsAreServedFromItsRingByAnother(t *testing.T) {
 	r.holds(next, n+1)
 }
 
+// Else the loss of one broker while the store does not answer would end all others, one after the other.
+func TestTheNextOwnerWaitsForAStoreThatDoesNotAnswer(t *testing.T) {
+	r := newCluster(t, 3)
+	dead := r.broker(1)
+	const n = 20
+	r.fill(dead, n)
+	require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(time.Minute))) // its state is in objects only
+	r.w.SetFaults(sim.Faults{StoreError: 1_000_000})
+	r.kill(dead)
+	r.drive()
+	require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(time.Minute)))
+	require.NoError(t, r.broker(2).ended)
+	require.NoError(t, r.broker(3).ended)
+	r.w.SetFaults(sim.Faults{})
+	next := r.settles()
+	r.holds(next, n)
+	r.do(next, func(c *wire) { c.values(fmt.Sprint("v", n)) })
+	r.holds(next, n+1)
+}
+
 // TestARecoveryGoesByItsOrder: the fence word of the generation is durable before metadata is read as it is then, and
 // that before the ring; and the ring is never written (rules 7, 8).
 func TestARecoveryGoesByItsOrder(t *testing.T) {

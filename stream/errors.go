@@ -27,6 +27,8 @@ var (
 	ErrHole = errors.New("stream: offsets are lost")
 	// ErrVersion is returned for an object that a newer weir wrote.
 	ErrVersion = errors.New("stream: object has a newer format; read it with the weir that wrote it")
+	// ErrStore is returned by reads of an object that the store has, as far as anybody knows, and does not give now.
+	ErrStore = errors.New("stream: the object store does not give it")
 	// ErrRefused is returned by Flush and Rescue when some ranges cannot be committed: holed, or refused.
 	ErrRefused = errors.New("stream: some ranges cannot be committed")
 	// ErrStuck is returned by Recover for entries that contradict each other or metadata.

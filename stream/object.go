@@ -159,7 +159,7 @@ func (e *Engine) fetch(sc *host.Scope, loc Location, off int64, dst []byte) erro
 	case errors.Is(err, objectstore.ErrNotFound):
 		return loc.damage(0, "it is missing from "+e.store.Name(), err)
 	}
-	return fmt.Errorf("stream: read %d bytes at %d of object %s: %w", len(dst), off, loc.Key, err)
+	return fmt.Errorf("%w: read %d bytes at %d of object %s: %w", ErrStore, len(dst), off, loc.Key, err)
 }
 
 // damage is a DamageError about the object at l, for all of l's offsets.
