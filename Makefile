@@ -55,6 +55,7 @@ FORCE:
 mutants: bin/weir-mutants ## find every planted bug: one first seed, at most 50 seeds each
 	bin/weir-mutants sim mutants --jobs 2 --starts 1 --most 50 --out bin/mutants
 	$(GO) test -tags mutants -count=1 -run TestKeptPlansPass ./sim/run
+	$(GO) test -tags mutants -count=1 -run TestEachPlantedBugIsFound ./wal/objectwal
 
 evidence: SEEDS = 1..1000
 evidence: CLUSTERS = 1..300

@@ -49,9 +49,9 @@ var arrows = map[string]arrow{
 	// fsck reads what is stored by the drawings in docs/format, never through the code that wrote it.
 	"fsck": {level: 20, may: []string{"host", "objectstore", "metadata", "metadata/metadatapb"}},
 
-	"wal":              {level: 20, may: []string{"host", "internal/invariant"}},
+	"wal": {level: 20, may: []string{"host", "internal/invariant"}},
 	// objectwal is the WAL without a disk, with the entries and extents of package wal.
-	"wal/objectwal": {level: 21, may: []string{"host", "objectstore", "wal", "internal/invariant"}},
+	"wal/objectwal":    {level: 21, may: []string{"host", "objectstore", "wal", "internal/invariant"}},
 	"broker/partition": {level: 20, may: []string{"broker/batch", "internal/invariant"}},
 	"broker/group":     {level: 20, may: []string{"host", "internal/invariant"}}, // host.Time only: events carry it
 
