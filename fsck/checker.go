@@ -10,26 +10,27 @@ import (
 
 // checker is one Check at work.
 type checker struct {
-	meta, wal Image
-	bucket    Bucket
-	o         Options
-	report    *Report
-	cache     *Cache
+	nodes   []*member
+	wal     Image                            // of one node
+	volumes func(volume metadata.UUID) Image // of a cluster; nil for one node
+	bucket  Bucket
+	o       Options
+	report  *Report
+	cache   *Cache
 
-	state    *metadata.State // nil if there is none, or none that can be believed
-	metaDisk metadata.UUID   // of the metadata log's volume
-	keys     map[string]int64
-	listed   bool
-	streams  map[uint64]*streamCheck
-	order    []*streamCheck // by id
-	objects  map[metadata.ObjectID]*object
-	kept     map[string]*object // what the cache is to hold next
-	wals     map[metadata.UUID]bool
+	state   *metadata.State // nil if there is none, or none that can be believed
+	keys    map[string]int64
+	listed  bool
+	streams map[uint64]*streamCheck
+	order   []*streamCheck // by id
+	objects map[metadata.ObjectID]*object
+	kept    map[string]*object // what the cache is to hold next
+	wals    map[metadata.UUID]bool
 }
 
-func newChecker(meta, wal Image, bucket Bucket, o Options) *checker {
+func newChecker(bucket Bucket, o Options) *checker {
 	c := &checker{
-		meta: meta, wal: wal, bucket: bucket, o: o, cache: o.Cache, report: &Report{}, keys: map[string]int64{},
+		bucket: bucket, o: o, cache: o.Cache, report: &Report{}, keys: map[string]int64{},
 		streams: map[uint64]*streamCheck{}, objects: map[metadata.ObjectID]*object{}, kept: map[string]*object{},
 		wals: map[metadata.UUID]bool{},
 	}
@@ -45,7 +46,9 @@ func (c *checker) note(f Finding) { c.report.Notes = append(c.report.Notes, f) }
 // run looks at everything, in an order in which each part may rely on those before.
 func (c *checker) run() {
 	c.state = c.loadMeta()
-	c.checkIdentity()
+	for _, m := range c.nodes {
+		c.checkIdentity(m)
+	}
 	c.list()
 	if c.state == nil {
 		c.withoutMeta()

@@ -254,3 +254,14 @@ func TestAHalfWrittenFenceWordIsWhatACrashLeaves(t *testing.T) {
 		word[at] ^= 1
 	}
 }
+
+// TestARecordInTwoPlacesIsHeldAgainstItself: what the ring still has of objects must be the same bytes.
+func TestARecordInTwoPlacesIsHeldAgainstItself(t *testing.T) {
+	s := killed(t)
+	o := fsck.Options{Cache: &fsck.Cache{}}
+	require.NoError(t, s.check(o).Err())
+	o.Cache.Twist()
+	rep := s.check(o)
+	require.False(t, rep.OK())
+	require.Equal(t, fsck.Differs, rep.Findings[0].Kind, "%v", rep.Findings)
+}

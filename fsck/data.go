@@ -14,8 +14,9 @@ func fenceFile(id metadata.UUID) string { return ringFile(id) + ".fence" }
 
 // checkWAL checks one WAL that metadata knows, and collects what it holds.
 func (c *checker) checkWAL(m *metadata.WAL) {
-	there := has(c.wal, ringFile(m.ID))
-	where := volumeWAL + "/" + ringFile(m.ID)
+	img, volume := c.volumeOf(m)
+	there := has(img, ringFile(m.ID))
+	where := volume + "/" + ringFile(m.ID)
 	switch {
 	case m.State == metadatapb.WalState_WAL_STATE_RELEASED || m.Lost:
 		if there {
@@ -34,7 +35,7 @@ func (c *checker) checkWAL(m *metadata.WAL) {
 		c.wals[m.ID] = true
 		return
 	}
-	w := c.openWAL(c.wal, volumeWAL, ringFile(m.ID))
+	w := c.openWAL(img, volume, ringFile(m.ID))
 	if w == nil {
 		c.wals[m.ID] = true
 		return
@@ -106,16 +107,17 @@ func (c *checker) checkSuper(w *walFile, m *metadata.WAL) {
 
 // checkFence holds the fence word against metadata.
 func (c *checker) checkFence(m *metadata.WAL, w *walFile) {
-	where := volumeWAL + "/" + fenceFile(m.ID)
+	img, volume := c.volumeOf(m)
+	where := volume + "/" + fenceFile(m.ID)
 	bad := func(format string, args ...any) {
 		c.find(Finding{Kind: Fence, Where: where, What: fmt.Sprintf(format, args...),
 			Do: "start the server: it writes the word anew; look after the volume if it happens again"})
 	}
-	if !has(c.wal, fenceFile(m.ID)) {
+	if !has(img, fenceFile(m.ID)) {
 		bad("the fence word is missing, and the WAL was opened")
 		return
 	}
-	b, err := c.wal.Read(fenceFile(m.ID))
+	b, err := img.Read(fenceFile(m.ID))
 	if err != nil {
 		bad("the fence word: %v", err)
 		return

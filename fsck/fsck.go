@@ -68,7 +68,8 @@ type Options struct {
 // Check checks a metadata volume, a WAL volume and a bucket of one node. meta may be nil for a node that was never
 // started, wal likewise. It returns when everything that can be judged has been.
 func Check(meta, wal Image, bucket Bucket, o Options) *Report {
-	c := newChecker(meta, wal, bucket, o)
+	c := newChecker(bucket, o)
+	c.nodes, c.wal = []*member{{Node: Node{Meta: meta, Node: o.Node}}}, wal
 	c.run()
 	return c.report
 }

@@ -18,20 +18,21 @@ const (
 const doMeta = "restore the volume from a copy that was made while the server was stopped, together with the bucket " +
 	"of that time"
 
-// loadMeta reads the metadata log and brings the state at its end; nil if there is none.
-func (c *checker) loadMeta() *metadata.State {
-	if !has(c.meta, raftFile) {
-		if c.meta != nil && has(c.meta, raftBirth) {
-			c.note(Finding{Kind: Pending, Where: volumeMeta + "/" + raftBirth,
+// readMeta reads the metadata log of a node. It has one if m.log is set then, one that can be believed.
+func (c *checker) readMeta(m *member) {
+	if !has(m.Meta, raftFile) {
+		if m.Meta != nil && has(m.Meta, raftBirth) {
+			c.note(Finding{Kind: Pending, Where: m.place(volumeMeta) + "/" + raftBirth,
 				What: "the node's first start did not finish"})
 		}
-		return nil
+		return
 	}
-	w := c.openWAL(c.meta, volumeMeta, raftFile)
+	m.has = true
+	w := c.openWAL(m.Meta, m.place(volumeMeta), raftFile)
 	if w == nil {
-		return nil
+		return
 	}
-	defer w.file.close()
+	m.wal = w
 	l := &raftLog{}
 	var bad error
 	var badAt uint64
@@ -43,20 +44,33 @@ func (c *checker) loadMeta() *metadata.State {
 			badAt = e.frame
 		}
 	})
-	c.report.Counts.MetaFrames = w.scan.frames
+	c.report.Counts.MetaFrames += w.scan.frames
 	c.frameDamage(w, doMeta, func(*damage) string { return "; the metadata behind it is not believed" })
 	if !ok || len(w.scan.damages) > 0 {
-		return nil
+		return
 	}
 	if bad != nil {
 		c.find(Finding{Kind: RaftLog, Where: fmt.Sprintf("%s position %d", w.where, badAt), What: bad.Error(),
 			Do: doMeta})
-		return nil
+		return
 	}
 	if c.o.Stopped && (!w.super.clean || w.super.cleanEnd != w.scan.pos) {
 		c.find(Finding{Kind: Undischarge, Where: w.where, What: "the metadata log has no clean mark at its end"})
 	}
-	return c.applyMeta(w, l)
+	if !l.seen {
+		c.note(Finding{Kind: Pending, Where: w.where,
+			What: "the metadata log is empty: the node's first start did not finish"})
+		return
+	}
+	if len(l.voters) == 0 && !l.member {
+		c.find(Finding{Kind: RaftLog, Where: w.where, What: "it has no membership", Do: doMeta})
+		return
+	}
+	if len(l.voters) == 0 && l.last() == 0 && l.snap == nil {
+		c.note(Finding{Kind: Pending, Where: w.where, What: "the member has not joined its cluster yet"})
+		return
+	}
+	m.log = l
 }
 
 func (c *checker) addRecord(l *raftLog, e *entry) error {
@@ -77,20 +91,8 @@ func (c *checker) addRecord(l *raftLog, e *entry) error {
 
 // applyMeta applies the log, from where the last check with this cache ended if that is possible.
 func (c *checker) applyMeta(w *walFile, l *raftLog) *metadata.State {
-	if !l.seen {
-		c.note(Finding{Kind: Pending, Where: w.where,
-			What: "the metadata log is empty: the node's first start did not finish"})
-		return nil
-	}
 	fail := func(kind Kind, err error) *metadata.State {
 		c.find(Finding{Kind: kind, Where: w.where, What: err.Error(), Do: doMeta})
-		return nil
-	}
-	if len(l.voters) == 0 && !l.member {
-		return fail(RaftLog, fmt.Errorf("it has no membership"))
-	}
-	if len(l.voters) == 0 && l.last() == 0 && l.snap == nil {
-		c.note(Finding{Kind: Pending, Where: w.where, What: "the member has not joined its cluster yet"})
 		return nil
 	}
 	state := c.cached(w, l)
@@ -121,7 +123,6 @@ func (c *checker) applyMeta(w *walFile, l *raftLog) *metadata.State {
 		return fail(State, fmt.Errorf("the metadata is of cluster %s, its log of cluster %s", cluster,
 			w.super.cluster))
 	}
-	c.metaDisk = w.super.volume
 	return state
 }
 
@@ -151,13 +152,13 @@ func (w *walFile) headerSum(pos uint64) (uint32, bool) {
 	return f.crc, err == nil
 }
 
-// checkIdentity holds the identity file against the metadata.
-func (c *checker) checkIdentity() {
-	if c.o.Node == nil || !has(c.o.Node, identityFile) {
+// checkIdentity holds a node's identity file against the metadata.
+func (c *checker) checkIdentity(m *member) {
+	if m.Node.Node == nil || !has(m.Node.Node, identityFile) {
 		return // written last at the first start
 	}
-	where := volumeNode + "/" + identityFile
-	b, err := c.o.Node.Read(identityFile)
+	where := m.place(volumeNode) + "/" + identityFile
+	b, err := m.Node.Node.Read(identityFile)
 	var id identity
 	if err == nil {
 		id, err = decodeIdentity(b)
@@ -167,16 +168,21 @@ func (c *checker) checkIdentity() {
 			Do: "restore the file from a copy; its lines name what it must say"})
 		return
 	}
-	switch cluster, _ := c.clusterID(); {
+	cluster, _ := c.clusterID()
+	var disk metadata.UUID // of the metadata log's volume
+	if m.wal != nil {
+		disk = m.wal.super.volume
+	}
+	switch {
 	case c.state == nil:
-		if !has(c.meta, raftFile) {
+		if !m.has && c.volumes == nil {
 			c.find(Finding{Kind: Identity, Where: where, Do: "restore the volume " + volumeMeta,
 				What: fmt.Sprintf("the node belongs to cluster %s, and there is no metadata", id.cluster)})
 		}
-	case id.cluster != cluster || id.disk != c.metaDisk:
+	case id.cluster != cluster || m.wal != nil && id.disk != disk:
 		c.find(Finding{Kind: Identity, Where: where, Do: "attach the volumes that belong together",
 			What: fmt.Sprintf("it names cluster %s and disk %s, the metadata is of cluster %s on disk %s",
-				id.cluster, id.disk, cluster, c.metaDisk)})
+				id.cluster, id.disk, cluster, disk)})
 	default:
 		if b, ok := c.state.Broker(id.node); ok && b.Disk != id.disk {
 			c.find(Finding{Kind: Identity, Where: where, Do: "attach the volumes that belong together",

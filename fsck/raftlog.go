@@ -163,6 +163,8 @@ type raftLog struct {
 	base         uint64 // entries[0] has index base+1
 	entries      []raftEntry
 	snapIndex    uint64
+	snapTerm     uint64
+	agreed       uint64 // what the logs of other members say of this one: up to here it counts
 	snap         []byte // the newest whole snapshot
 	seen         bool
 
@@ -230,7 +232,7 @@ func (l *raftLog) addChunk(x raftRecord) error {
 	if uint64(len(l.partBytes)) < x.total {
 		return nil
 	}
-	l.snap, l.snapIndex, l.voters, l.partOpen = l.partBytes, x.index, x.voters, false
+	l.snap, l.snapIndex, l.snapTerm, l.voters, l.partOpen = l.partBytes, x.index, x.term, x.voters, false
 	switch {
 	case x.index > l.last():
 		l.base, l.entries = x.index, nil
@@ -242,13 +244,13 @@ func (l *raftLog) addChunk(x raftRecord) error {
 	return nil
 }
 
-// upTo is the last entry that counts: with one voter every entry that is durable, else what is known committed. A
-// member that has yet to join has no voter, and knows of nothing.
+// upTo is the last entry that counts: with one voter every entry that is durable, else what is known committed, here or
+// by the logs of others. A member that has yet to join has no voter, and knows of nothing.
 func (l *raftLog) upTo() uint64 {
 	if len(l.voters) == 1 {
 		return l.last()
 	}
-	return min(l.commit, l.last())
+	return min(max(l.commit, l.agreed), l.last())
 }
 
 // apply brings the state at the log's end. state is the one of an earlier check, at an entry that this log has too,

@@ -39,7 +39,11 @@ func (r *run) finish() error {
 	if err := r.atRest(); err != nil {
 		return err
 	}
-	return r.stopAll()
+	if err := r.stopAll(); err != nil {
+		return err
+	}
+	r.audit("after the stop")
+	return r.w.Err()
 }
 
 // atRest waits until nothing is left to be done.

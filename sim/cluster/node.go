@@ -164,6 +164,9 @@ func (n *node) died() {
 			}
 		}
 	}
+	if r := n.r; r.ledger.Audits() < auditsMax {
+		r.audit("after a crash of " + n.Name)
+	}
 	back := n.back
 	if !n.planned {
 		rng := n.r.w.Rand(fmt.Sprint("restart-", n.Name, n.m.Incarnation()))

@@ -26,6 +26,7 @@ type run struct {
 
 	faults   fault.Plan
 	holders  holders
+	ledger   *workload.Ledger
 	puts     int
 	restarts int
 	counts   workload.ClusterCounts
@@ -55,6 +56,7 @@ func Replay(p workload.Plan, o workload.Options) *workload.Result {
 func newRun(o workload.Options, p *workload.Plan, replay bool) *run {
 	r := &run{crowd: workload.NewCrowd(p), o: o, plan: p, set: &p.Settings, replay: replay}
 	r.holders.init(r)
+	r.ledger = workload.NewLedger(r.crowd.Fail)
 	s := r.set
 	cfg := sim.Config{
 		Seed: p.Seed, Log: o.Log, Sites: o.Sites, ForbidGoroutines: true, Watch: o.Watch,
@@ -80,7 +82,7 @@ func newRun(o workload.Options, p *workload.Plan, replay bool) *run {
 			lead = append(lead, n.kafka())
 		}
 	}
-	r.crowd.Enter(r.w, lead, s.Cluster.Hints, workload.CrowdHooks{Acked: r.holders.acked, State: r.state})
+	r.crowd.Enter(r.w, lead, s.Cluster.Hints, workload.CrowdHooks{Acked: r.acked, State: r.state})
 	return r
 }
 
@@ -98,7 +100,7 @@ func (r *run) whole() *workload.Result {
 	res := r.crowd.Result(err, r.least(), before)
 	res.Objects, res.Restarts, res.Ends = r.puts, r.restarts, r.ends
 	r.counts.Takeovers = r.holders.takes
-	res.Cluster = &r.counts
+	res.Cluster, res.Audits = &r.counts, r.ledger.Audits()
 	if r.o.Record {
 		p := *r.plan
 		p.Faults = r.faults
@@ -137,6 +139,7 @@ func (r *run) work() error {
 		}
 	}
 	r.planStrikes()
+	r.planAudits()
 	r.crowd.Start()
 	if err := r.w.RunUntil(began.Add(r.set.Duration)); err != nil {
 		return err
@@ -166,6 +169,12 @@ func (r *run) onFault(s fault.Step) {
 		}
 		n.drifted = n.drifted || machine == n.Name && s.Kind == fault.ClockDrift
 	}
+}
+
+// acked is told that a client heard that its batch is in the log.
+func (r *run) acked(op *check.Op) {
+	r.ledger.Acked(op)
+	r.holders.acked(op)
 }
 
 // onSynced is called with what a sync made durable.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/weirmq/weir/check"
 	"github.com/weirmq/weir/fault"
 	"github.com/weirmq/weir/fsck"
 	"github.com/weirmq/weir/host"
@@ -16,31 +15,16 @@ import (
 // and the bucket, read by fsck. Nothing of it may contradict, and every value that was acknowledged must be found
 // at its offset.
 type audits struct {
-	r     *run
-	acked []ackedBatch
-	cache fsck.Cache
-	logs  map[int32]*auditLog // by partition of the judged topic
-	seen  map[fsck.Place]bool // batches of objects that were read
-	n     int32
-}
-
-type ackedBatch struct {
-	partition int32
-	offset    int64
-	values    []check.Value
-}
-
-// auditLog is what was found of a partition: the value at each offset, and in which audit it was last there.
-type auditLog struct {
-	values []check.Value
-	last   []int32
+	Ledger
+	r *run
 }
 
 // auditsDrawn is how many audits a run makes beside those at each crash and at the stop.
 const auditsDrawn = 3
 
 func (a *audits) init(r *run) {
-	a.r, a.logs, a.seen = r, map[int32]*auditLog{}, map[fsck.Place]bool{}
+	a.r = r
+	a.Ledger.init(r.fail)
 }
 
 // plan sets the instants of the audits that are drawn.
@@ -100,7 +84,7 @@ func (a *audits) audit(when string, stopped bool) {
 	if a.r.w.Err() != nil || a.r.beyond() {
 		return
 	}
-	a.n++
+	a.begin()
 	report := a.look(fsck.Options{Batch: a.batch, Cache: &a.cache, Stopped: stopped})
 	if a.r.ahead { // the usurper wrote the fence word and metadata does not know it
 		report.Findings = slices.DeleteFunc(report.Findings, func(f fsck.Finding) bool { return f.Kind == fsck.Fence })
@@ -110,26 +94,7 @@ func (a *audits) audit(when string, stopped bool) {
 			return f.Kind == fsck.Superblock && strings.HasSuffix(f.Where, "superblock last")
 		})
 	}
-	if !report.OK() {
-		a.r.fail("fsck:"+string(report.Findings[0].Kind), "audit %d, %s: %w", a.n, when, report.Err())
-		return
-	}
-	for _, b := range a.acked {
-		log := a.logs[b.partition]
-		for i, v := range b.values {
-			at := b.offset + int64(i)
-			switch {
-			case log == nil || at >= int64(len(log.last)) || log.last[at] != a.n:
-				a.r.fail(oracleAudit, "audit %d, %s: %s of %s/%d was acknowledged at offset %d, which is in no object and no WAL: "+
-					"%+v, %v", a.n, when, v, topicName, b.partition, at, report.Stream(topicName, b.partition), report.Notes)
-				return
-			case log.values[at] != v:
-				a.r.fail(oracleAudit, "audit %d, %s: %s of %s/%d was acknowledged at offset %d, where %s is", a.n, when, v,
-					topicName, b.partition, at, log.values[at])
-				return
-			}
-		}
-	}
+	a.judge(report, when)
 }
 
 // waits tells whether metadata has let go of a key and it is only not time yet to delete it. The time is the wall
@@ -149,40 +114,4 @@ func (a *audits) say() string {
 	var b strings.Builder
 	_ = a.look(fsck.Options{}).Print(&b) // a Builder takes everything
 	return b.String()
-}
-
-// batch takes one batch that an audit found. What is in objects never changes and is read once.
-func (a *audits) batch(b fsck.Batch) {
-	if b.Topic != topicName {
-		return
-	}
-	log := a.logs[b.Partition]
-	if log == nil {
-		log = &auditLog{}
-		a.logs[b.Partition] = log
-	}
-	end := b.Base + int64(b.Count)
-	for int64(len(log.last)) < end {
-		log.values, log.last = append(log.values, 0), append(log.last, 0)
-	}
-	for at := b.Base; at < end; at++ {
-		log.last[at] = a.n
-	}
-	if b.Place.Key != "" {
-		if a.seen[b.Place] && log.values[b.Base] != 0 {
-			return
-		}
-		a.seen[b.Place] = true
-	}
-	records, _, err := parseRecords(b.Data, b.Base)
-	if err != nil {
-		a.r.fail(oracleAudit, "audit %d: a batch of %s/%d at offset %d, %s: %w", a.n, b.Topic, b.Partition, b.Base,
-			b.Place, err)
-		return
-	}
-	for _, rec := range records {
-		if rec.Offset < end {
-			log.values[rec.Offset] = rec.Value
-		}
-	}
 }

@@ -70,9 +70,7 @@ func (s *durableSet) scanWrite(file string, b []byte, now host.Time) {
 
 // acknowledged is called when a client hears that its batch is in the log: it must be durable then.
 func (r *run) acknowledged(op *check.Op) {
-	if op.Topic == topicName {
-		r.audits.acked = append(r.audits.acked, ackedBatch{op.Index, op.Offset, op.Values})
-	}
+	r.audits.Acked(op)
 	for _, v := range op.Values {
 		at := r.durable.at(v)
 		if r.damaged {
