@@ -244,3 +244,25 @@ func (c *wire) values0(r *cluster) {
 		to.close()
 	}
 }
+
+// TestATopicIsDeletedAlthoughTheFirstBrokerDoesNot: it is live, because it starts again and again, and never serves.
+func TestATopicIsDeletedAlthoughTheFirstBrokerDoesNot(t *testing.T) {
+	r := newCluster(t, 2)
+	var id [16]byte
+	r.do(r.broker(1), func(c *wire) { id = c.topic(wireTopic, 4) })
+	for n := range byte(20) {
+		nonce := metadata.UUID{0xee, n}
+		res := r.propose(r.broker(1), &metadatapb.Register{Broker: 0, Nonce: nonce[:], Disk: id[:], Proof: true})
+		require.Zero(t, res.GetRefusal(), res.GetDetail())
+		if n == 0 {
+			require.Zero(t, r.propose(r.broker(1), &metadatapb.MarkDeleting{Id: id[:]}).GetRefusal())
+		}
+		require.NoError(t, r.w.RunUntil(r.w.Now()+host.Time(500*time.Millisecond)))
+	}
+	r.state(func(s *metadata.State) {
+		b, _ := s.Broker(0)
+		require.True(t, b.Live)
+		_, there := s.Topic(id)
+		require.False(t, there)
+	})
+}

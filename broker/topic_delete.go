@@ -15,8 +15,13 @@ import (
 // say. So each stops appending and closes its ranges for nobody, which is its confirmation; whoever sees none open any
 // more, or only such whose owners were fenced, deletes the topic.
 
-// deletingAgain is how long a deletion waits for news before it looks again.
-const deletingAgain = time.Second
+const (
+	// deletingAgain is how long a deletion waits for news before it looks again.
+	deletingAgain = time.Second
+	// deletingLate is how long it waits for the broker that should end it. That one may be live and yet do nothing: it
+	// starts, again and again, or a hole keeps this one from closing a range.
+	deletingLate = 5 * time.Second
+)
 
 // beginDeleting looks after a topic marked for deletion, in a task of its own, until it is gone. The follow task calls
 // it with every look.
@@ -48,15 +53,20 @@ func (b *Broker) deleteTopic(sc *host.Scope, t *topic) error {
 		return err
 	}
 	b.forgetting(t.name, -1, 0)
-	for {
+	for since := host.Time(0); ; {
 		if err := b.sealDeleted(sc, t); err != nil {
 			return err
 		}
 		d := b.deletion(t.id)
-		if d.gone {
+		switch {
+		case d.gone:
 			return nil
+		case !d.ready:
+			since = 0
+		case since == 0:
+			since = b.h.Now()
 		}
-		if d.ready {
+		if d.ready && (d.first || b.h.Now() >= since.Add(deletingLate)) {
 			probe.Hit(probe.BrokerDeletedByOne)
 			err := b.confirmDeleted(sc, t.id)
 			if err != nil && sc.Err() == nil {
@@ -98,7 +108,8 @@ func (b *Broker) sealDeleted(sc *host.Scope, t *topic) error {
 type deletion struct {
 	index uint64
 	gone  bool
-	ready bool // no owner can append any more, and it is this broker that says so
+	ready bool // no owner can append any more, but for this broker, which does not
+	first bool // it is this broker that says so
 }
 
 func (b *Broker) deletion(id metadata.UUID) (d deletion) {
@@ -114,7 +125,7 @@ func (b *Broker) deletion(id metadata.UUID) (d deletion) {
 				return
 			}
 		}
-		d.ready = b.speaks(s)
+		d.ready, d.first = true, b.speaks(s)
 	})
 	return d
 }
