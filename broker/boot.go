@@ -52,7 +52,7 @@ func (b *Broker) boot(sc *host.Scope) error {
 		return fmt.Errorf("broker %d holds %d WALs, %s among them; one is expected", b.cfg.NodeID, len(held), held[0].ID)
 	}
 	own := b.newest(held)
-	vol, err := b.volumeOf(sc, own)
+	vol, err := b.ownVolume(sc, own)
 	if err != nil {
 		return err
 	}
@@ -91,37 +91,6 @@ func (b *Broker) reportOffline() {
 	}
 }
 
-// walVolume is the volume of a broker that is alone, and clusterVolumes what the names of those begin with that every
-// broker of a cluster can attach.
-const (
-	walVolume      = "wal"
-	clusterVolumes = "cluster/"
-)
-
-// walVolumeName is the volume that a WAL lies on.
-func (b *Broker) walVolumeName(w metadata.WAL) string {
-	if b.cfg.Cluster == nil {
-		return walVolume
-	}
-	return clusterVolumes + w.Volume.String()
-}
-
-// volumeOf attaches the volume that a WAL lies on.
-func (b *Broker) volumeOf(sc *host.Scope, w metadata.WAL) (host.Volume, error) {
-	if b.home != nil {
-		return b.home, nil
-	}
-	return b.attach(sc, b.walVolumeName(w))
-}
-
-func (b *Broker) attach(sc *host.Scope, name string) (host.Volume, error) {
-	vol, err := b.h.Disk().Volume(sc, name)
-	if err != nil {
-		return nil, fmt.Errorf("attach the WAL volume: %w", err)
-	}
-	return vol, nil
-}
-
 // walFile is where the ring of a WAL lies on its volume.
 func walFile(id metadata.UUID) string { return "ring-" + id.String() }
 
@@ -134,18 +103,8 @@ func (b *Broker) releaseUnfit(sc *host.Scope, held []metadata.WAL) ([]metadata.W
 			fit = append(fit, w)
 			continue
 		}
-		vol, err := b.volumeOf(sc, w)
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range []string{walFile(w.ID), walFile(w.ID) + ".fence"} { // as its holder still (rule 9)
-			if err := vol.Remove(name); err != nil && !errors.Is(err, host.ErrNotExist) {
-				return nil, fmt.Errorf("remove a WAL that was never opened: %w", err)
-			}
-		}
-		// Nobody looks for the file of a released WAL: one that a power loss brings back would stay for ever.
-		if err := vol.SyncDir(""); err != nil {
-			return nil, fmt.Errorf("sync the removal of a WAL that was never opened: %w", err)
+		if _, err := b.removeWAL(sc, w); err != nil { // as its holder still (rule 9)
+			return nil, fmt.Errorf("remove a WAL that was never opened: %w", err)
 		}
 		cmd := &metadatapb.ReleaseWal{Wal: w.ID[:], Generation: w.Generation}
 		if _, err := b.proposeBoot(sc, "release a WAL that was never opened", cmd); err != nil {

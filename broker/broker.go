@@ -30,9 +30,11 @@ type Config struct {
 	Cluster           Cluster // nil: this broker is the only one
 	Rack              string  // in a cluster: where it is, for placement; "" for nowhere
 	Address           string  // in a cluster: "host:port" of its rpc server
-	Slabs             *wal.SlabPool
-	WALCapacity       int64 // bytes of a new ring
-	Stream            stream.Config
+	// Volumes brings the volumes of WALs to this machine in a cluster; nil: all are there (provider `dir`).
+	Volumes     host.Volumes
+	Slabs       *wal.SlabPool
+	WALCapacity int64 // bytes of a new ring
+	Stream      stream.Config
 }
 
 // Broker serves Kafka clients from the streams of one WAL. See the package comment.
@@ -95,6 +97,9 @@ const connectionsMax = 50_000
 func New(h host.Host, cfg Config, meta metadata.Service, store objectstore.Store) *Broker {
 	b := &Broker{h: h, cfg: cfg, meta: meta, store: store, apis: apis, conns: map[uint64]*conn{},
 		deleting: map[metadata.UUID]bool{}, held: map[wal.UUID]*heldWAL{}}
+	if cfg.Volumes == nil {
+		b.cfg.Volumes = dirVolumes{h}
+	}
 	b.mu.Init(h)
 	b.idle.Init(h, &b.mu)
 	b.follows.Init(h, &b.mu)

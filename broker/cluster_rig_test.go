@@ -41,6 +41,7 @@ type cluster struct {
 	members []*member
 	clients *sim.Machine
 	onCall  func(sim.Call) // may be nil
+	cloud   *sim.Cloud     // whose volumes the brokers use; nil: every machine has every volume
 }
 
 // member is one broker's machine and what runs there.
@@ -65,6 +66,12 @@ func newCluster(t *testing.T, n int) *cluster { return newClusterUnder(t, n, 1, 
 // newClusterUnder boots a cluster to which a plan of faults happens.
 func newClusterUnder(t *testing.T, n int, seed uint64, plan fault.Plan) *cluster {
 	t.Helper()
+	return newClusterOn(t, n, seed, plan, nil)
+}
+
+// newClusterOn boots one whose volumes are of a cloud, unless that is nil.
+func newClusterOn(t *testing.T, n int, seed uint64, plan fault.Plan, cloud *sim.CloudConfig) *cluster {
+	t.Helper()
 	r := &cluster{t: t}
 	w := sim.New(sim.Config{Seed: seed, Plan: plan, Net: sim.NetConfig{DialWait: time.Second},
 		Hooks: sim.Hooks{OnCall: func(c sim.Call) {
@@ -73,6 +80,9 @@ func newClusterUnder(t *testing.T, n int, seed uint64, plan fault.Plan) *cluster
 			}
 		}}})
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
+	if cloud != nil {
+		r.cloud = w.Cloud(*cloud)
+	}
 	r.w, r.control, r.clients = w, w.Machine("c0"), w.Machine("clients")
 	r.clients.Boot(func(h host.Host, sc *host.Scope) { _ = h.Sleep(sc, 24*time.Hour) }) // until the world ends
 	r.bootControl()
@@ -164,6 +174,9 @@ func (r *cluster) member(h host.Host, sc *host.Scope, m *member) (*broker.Broker
 		Collect: broker.Collect{Every: 5 * time.Second, Grace: 10 * time.Second, Sweep: time.Hour, First: time.Minute},
 		Stream:  stream.Config{UploadAge: 10 * time.Second, UploadBytes: 1 << 20, ColdBytes: 16 << 20},
 		Rack:    fmt.Sprint("rack", m.id), Address: m.cluster(), Cluster: link{h, m},
+	}
+	if r.cloud != nil {
+		cfg.Volumes = r.cloud.On(h)
 	}
 	b := broker.New(h, cfg, m.client, r.w.Store(h))
 	b.Register(server)

@@ -112,5 +112,6 @@ func (b *Broker) Deregister(sc *host.Scope, until host.Time) error {
 	probe.Hit(probe.BrokerDeregistered)
 	var own metadata.WAL
 	b.meta.Read(func(s *metadata.State) { own, _ = s.WAL(metadata.UUID(b.walID)) })
-	return b.removeWAL(sc, own)
+	_, err = b.removeWAL(sc, own)
+	return err
 }

@@ -18,7 +18,8 @@ import (
 // Recovery for others (PROTOCOL rules 7, 8, 18, 38). When a broker is fenced, metadata gives each WAL that it held to
 // a recoverer. That broker reads the ring where it lies, and never writes it:
 //
-//	attach → fence word of the generation, synced → metadata as it is now → scan, synced → MarkHole, SealRecovered
+//	detach confirmed, attach → fence word of the generation, synced → metadata as it is now → scan, synced
+//	→ MarkHole, SealRecovered
 //	→ serve what is owed → upload → ReleaseWal → remove the files
 //
 // Each step may be repeated, by this broker or by a recoverer of a later generation, which begins at the attach.
@@ -218,7 +219,7 @@ func (r *recovery) seal(sc *host.Scope) error {
 func (r *recovery) takeOver(sc *host.Scope) (*wal.Recovery, error) {
 	b, name := r.b, walFile(r.w.ID)
 	var err error
-	if r.vol, err = b.volumeOf(sc, r.w); err != nil {
+	if r.vol, err = b.deadVolume(sc, r.w); err != nil {
 		return nil, err
 	}
 	if mutant.On(mutant.ScanBeforeFence) { // the word follows

@@ -76,7 +76,7 @@ func (r *recovery) release(sc *host.Scope) error {
 	if mutant.On(mutant.ReleaseWrongWAL) {
 		r.b.meta.Read(func(s *metadata.State) { w, _ = s.WAL(metadata.UUID(r.b.walID)) })
 	}
-	if err := r.b.removeWAL(sc, w); err != nil {
+	if _, err := r.b.removeWAL(sc, w); err != nil {
 		r.b.h.Log().Warn("remove the files of a released WAL; the next start of the broker that made it does",
 			"wal", w.ID.String(), "error", err)
 	}
@@ -92,16 +92,6 @@ func (r *recovery) released() (yes bool) {
 	return yes
 }
 
-// removeWAL removes the files of a WAL that is released, for good (rule 9: it names a uuid, and nobody writes that one
-// any more, so that it may be late or repeated).
-func (b *Broker) removeWAL(sc *host.Scope, w metadata.WAL) error {
-	vol, err := b.volumeOf(sc, w)
-	if err != nil {
-		return err
-	}
-	return removeRing(vol, walFile(w.ID))
-}
-
 // sweepReleased is the task "broker.recover.sweep": it removes what the recoverers of this broker's earlier WALs left,
 // because they died between the release and that.
 func (b *Broker) sweepReleased(sc *host.Scope) error {
@@ -114,32 +104,15 @@ func (b *Broker) sweepReleased(sc *host.Scope) error {
 		}
 	})
 	for _, w := range list {
-		vol, err := b.volumeOf(sc, w)
+		found, err := b.removeWAL(sc, w)
 		if err != nil {
+			b.h.Log().Warn("remove the files of a released WAL", "wal", w.ID.String(), "error", err)
 			continue // the next start looks again
 		}
-		entries, err := vol.List("")
-		if err != nil || len(entries) == 0 {
-			continue
-		}
-		if err := removeRing(vol, walFile(w.ID)); err != nil {
-			b.h.Log().Warn("remove the files of a released WAL", "wal", w.ID.String(), "error", err)
+		if !found {
 			continue
 		}
 		probe.Hit(probe.BrokerRecoverySwept)
-	}
-	return nil
-}
-
-// removeRing removes a ring and its fence word for good.
-func removeRing(vol host.Volume, name string) error {
-	for _, file := range []string{name, name + ".fence"} {
-		if err := vol.Remove(file); err != nil && !errors.Is(err, host.ErrNotExist) {
-			return fmt.Errorf("remove %s: %w", file, err)
-		}
-	}
-	if err := vol.SyncDir(""); err != nil {
-		return fmt.Errorf("sync the removal of %s: %w", name, err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/controller/drive"
+	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/objectstore"
 	"github.com/weirmq/weir/rpc"
 	"github.com/weirmq/weir/stream"
@@ -58,7 +59,9 @@ type Config struct {
 	Gossip                  GossipStarter
 	// StopDrain is how long Stop lets the broker drain; 0 = 30 s.
 	StopDrain time.Duration
-	Drive     drive.Config // what the controller that leads does by itself
+	// Volumes brings the volumes of WALs to this machine; nil: all are there.
+	Volumes host.Volumes
+	Drive   drive.Config // what the controller that leads does by itself
 }
 
 // Both is what a node does that nothing else is said of.

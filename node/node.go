@@ -127,6 +127,7 @@ func (n *Node) newBroker(sc *host.Scope, meta metadata.Service, cluster broker.C
 	cfg.NodeID, cfg.Disk, cfg.Slabs = n.identity.Node, n.identity.Disk, slabs
 	if cluster != nil {
 		cfg.Cluster, cfg.Rack, cfg.Address = cluster, n.cfg.Rack, n.cfg.clusterAddr()
+		cfg.Volumes = n.cfg.Volumes
 	}
 	patient := n.patient()
 	n.broker = broker.New(n.h, cfg, meta, patient)

@@ -69,6 +69,7 @@ type mount struct {
 	m      *Machine
 	name   string
 	v      *Volume
+	gone   bool // the volume was detached: handles of it fail
 }
 
 // mount returns what the machine has under name, an empty volume at the first call.
@@ -85,8 +86,8 @@ func (m *Machine) mount(name string) *mount {
 }
 
 // Shared is what the names of volumes begin with that belong to no machine: each that attaches such a name gets the
-// same volume, several at once, and it outlives them all.
-const Shared = "cluster/"
+// same volume, several at once unless a Cloud gives it to one at a time, and it outlives them all.
+const Shared = host.SharedVolumes
 
 // Shared returns the volume of that name, which begins with [Shared], creating it empty at the first call.
 func (w *World) Shared(name string) *Volume {
@@ -150,10 +151,8 @@ func (m *Machine) Detach(name string) *Volume {
 	}
 	at := m.mounts[i]
 	m.mounts = slices.Delete(m.mounts, i, i+1)
+	at.gone = true
 	if m.inc != nil {
-		if m.Alive() {
-			at.v.cut = append(at.v.cut, m.inc)
-		}
 		at.v.crash(m.inc, at, MixUnsynced, m.w.crash.Uint64())
 	}
 	return at.v

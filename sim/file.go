@@ -38,7 +38,7 @@ func (h *fileHandle) usable(op Op) error {
 	if h.dead != nil {
 		return fmt.Errorf("%s %s:%s: %w", op, h.v.name, h.f.path, h.dead)
 	}
-	if len(h.v.cut) > 0 && h.v.detached(h.inc) {
+	if h.at.gone {
 		return fmt.Errorf("%s %s:%s: volume is detached: %w", op, h.v.name, h.f.path, host.ErrIO)
 	}
 	return nil

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/weirmq/weir/host"
@@ -20,7 +19,6 @@ type Volume struct {
 	dirty    []*inode // with pending changes, in the order they became so
 	sweepAt  int      // length of dirty at which it is swept
 	locks    map[string]*lock
-	cut      []*incarnation // whose handles were detached by force
 }
 
 type lock struct{ inc *incarnation }
@@ -208,6 +206,3 @@ func (inc *incarnation) crashVolumes(fate Fate, seed uint64) {
 	}
 	inc.handles = nil
 }
-
-// detached reports whether inc's handles on v were cut.
-func (v *Volume) detached(inc *incarnation) bool { return slices.Contains(v.cut, inc) }

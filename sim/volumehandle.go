@@ -28,7 +28,7 @@ func (h *volumeHandle) call(op Op, path string, do func() error) error {
 		latency = h.inc.w.cfg.Disk.Sync
 	}
 	h.inc.delay(h.at, latency, op, path)
-	if h.v.detached(h.inc) {
+	if h.at.gone {
 		return fmt.Errorf("%s %s:%s: volume is detached: %w", op, h.v.name, path, host.ErrIO)
 	}
 	if err := do(); err != nil {
