@@ -18,7 +18,7 @@ import (
 type Engine struct {
 	h         host.Host
 	cfg       Config
-	log       *wal.Log
+	log       Log
 	ringBytes wal.Position // the log's capacity
 	store     objectstore.Store
 	cat       Catalog
@@ -68,7 +68,7 @@ const noPin = ^wal.Position(0)
 
 // NewEngine returns an engine over a log that was opened and not appended to yet. Give it what the log's
 // recovery found with Recover, then Start it. The log and the store stay the caller's.
-func NewEngine(h host.Host, cfg Config, log *wal.Log, store objectstore.Store, cat Catalog) *Engine {
+func NewEngine(h host.Host, cfg Config, log Log, store objectstore.Store, cat Catalog) *Engine {
 	cfg.setDefaults()
 	e := &Engine{h: h, cfg: cfg, log: log, store: store, cat: cat, streams: map[ID]*streamLog{}, pin: noPin}
 	e.ringBytes, e.trimmed = wal.Position(log.Stats().Capacity), log.Trimmed()

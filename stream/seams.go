@@ -14,6 +14,19 @@ type Meta struct {
 	MaxTimestamp int64
 }
 
+// Log is the write-ahead log below an engine: *wal.Log, or one of package wal/objectwal. What is trimmed, and where an
+// entry is, they mean alike; what a position counts is each one's own affair, so long as Stats counts in the same unit.
+type Log interface {
+	Append(sc *host.Scope, until host.Time, d wal.Draft) error
+	ReadAt(sc *host.Scope, at wal.Extent, dst []byte) error
+	Trim(pos wal.Position)
+	Trimmed() wal.Position
+	Durable() wal.Position
+	End() wal.Position
+	Stats() wal.Stats
+	Name() string
+}
+
 // Draft is an entry that waits for its offsets. It belongs to the engine from Append until Append has
 // failed or Durable has returned.
 type Draft interface {

@@ -59,6 +59,7 @@ func Fence(sc *host.Scope, h host.Host, cfg ReadConfig, want Expect) (*Log, *wal
 		return nil, nil, fmt.Errorf("objectwal: end %s at sequence %d: %w", l.Name(), w.at, err)
 	}
 	w.rec.End = positionOf(l.durable)
+	l.cfg.Objects = max(1, len(l.objects))
 	w.rec.Durable = max(w.rec.Durable, want.Durable)
 	return l, &w.rec, nil
 }
