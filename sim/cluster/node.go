@@ -7,6 +7,8 @@ import (
 
 	"github.com/weirmq/weir/broker"
 	"github.com/weirmq/weir/controller/remote"
+	"github.com/weirmq/weir/gossip"
+	"github.com/weirmq/weir/gossip/simgossip"
 	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
@@ -38,6 +40,7 @@ type node struct {
 const (
 	kafkaPort   = "9092"
 	clusterPort = "7070"
+	gossipPort  = "7946"
 	// backMax bounds how long a supervisor takes for a node that ended without a plan.
 	backMax = time.Second
 	// stopTakes bounds an orderly stop: a supervisor kills a process that takes longer.
@@ -199,7 +202,15 @@ func (n *node) config(h host.Host) real.Config {
 		}
 	}
 	cfg.Form = n == n.r.founder()
+	if c.Gossip {
+		cfg.GossipListen, cfg.Gossip = n.Name+":"+gossipPort, n.gossip
+	}
 	return cfg
+}
+
+// gossip starts the node's member.
+func (n *node) gossip(sc *host.Scope, h host.Host, g real.GossipConfig) (gossip.Membership, error) {
+	return simgossip.Start(sc, h, simgossip.Config{Self: g.Self, Listen: g.Listen})
 }
 
 func (n *node) roles() (roles rpc.Roles) {

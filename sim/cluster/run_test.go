@@ -60,3 +60,17 @@ func TestAPlanIsItsSeed(t *testing.T) {
 	require.NoError(t, second.Err)
 	require.Equal(t, first.Hash, second.Hash)
 }
+
+// TestNodesGossip: half of the worlds gossip, over a network that has the same faults for it, with members that are
+// suspected for nothing; and nothing else needs it.
+func TestNodesGossip(t *testing.T) {
+	s := cluster.Plain()
+	s.Duration, s.Cluster.Gossip = 10*time.Second, true
+	heard := uint64(0)
+	for _, p := range run(t, workload.Options{Seed: 2, Settings: &s}).Probes {
+		if p.Name == "node.gossip sees another node" {
+			heard = p.Hits
+		}
+	}
+	require.Positive(t, heard)
+}
