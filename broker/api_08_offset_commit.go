@@ -12,7 +12,8 @@ import (
 //
 // Behavior: one record for all partitions of the request; answered when it is durable (rule 29). A member
 // of an older generation is refused; generation -1 is a commit outside group management. A topic that does not
-// exist is UNKNOWN_TOPIC_OR_PARTITION: what was kept for it would be found by the next topic of that name.
+// exist is UNKNOWN_TOPIC_OR_PARTITION: what was kept for it would be found by the next topic of that name. In a cluster
+// a request that names topics (below v10) waits until the broker knows which topic has the name now.
 //
 // Version notes: v2–4 retention time (ignored, as Kafka does since KIP-211); v6 leader epoch; v7 static
 // members; v10 topic ids.
@@ -21,7 +22,9 @@ func handleOffsetCommit(b *Broker, sc *host.Scope, c *call) (reply, error) {
 	resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 	byID := c.version >= 10
 	ev := group.Commit{MemberID: req.MemberID, InstanceID: deref(req.InstanceID), Generation: req.Generation}
-	late := false
+	// In a cluster a name may be another topic's by now, and what is kept for the one before is forgotten with it.
+	stale := !byID && b.catchUp(sc) != nil
+	late := !byID
 	var asked []*kmsg.OffsetCommitResponseTopicPartition // that the group answers for, in its order
 	resp.Topics = make([]kmsg.OffsetCommitResponseTopic, len(req.Topics))
 	for i := range req.Topics {
@@ -35,6 +38,9 @@ func handleOffsetCommit(b *Broker, sc *host.Scope, c *call) (reply, error) {
 			if b.catchUp(sc) == nil {
 				name, code = b.commitsTo(rt, byID)
 			}
+		}
+		if stale {
+			code = codeCoordinatorLoadInProgress
 		}
 		if code != codeNone && code != codeCoordinatorLoadInProgress {
 			probe.Hit(probe.BrokerCommitOfDeleted)

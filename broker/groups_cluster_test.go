@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirmq/weir/broker/batch"
+	"github.com/weirmq/weir/host"
 	"github.com/weirmq/weir/metadata"
 	"github.com/weirmq/weir/metadata/metadatapb"
 )
@@ -150,6 +151,41 @@ func TestOffsetsOfADeletedTopicAreForgottenWhereverTheyAre(t *testing.T) {
 		defer there.close()
 		at, _, code := there.offsetOf(7, group, [16]byte{})
 		c.expect(code == 0 && at == -1, "its name begins anew: %d, code %d", at, code)
+	})
+}
+
+// TestAnOffsetOfTheNextTopicOfANameIsKept: its coordinator has not heard yet that there is another topic of that name,
+// and that what it keeps for the one before is to be forgotten.
+func TestAnOffsetOfTheNextTopicOfANameIsKept(t *testing.T) {
+	r := newCluster(t, 3)
+	r.do(r.broker(1), func(c *wire) { c.topic(wireTopic, 1) })
+	owner, home := r.broker(r.partition(wireTopic, 0).Owner), r.broker(3)
+	require.NotSame(t, owner, home)
+	group := ""
+	for i := 0; group == ""; i++ {
+		if name := fmt.Sprint("g", i); r.coordinator(name) == home {
+			group = name
+		}
+	}
+	r.w.Block("b3", "c0")
+	r.w.Block("c0", "b3")
+	r.do(owner, func(c *wire) {
+		c.expect(c.deleted() == 0, "deleted")
+		c.topic(wireTopic, 1)
+		c.h.Go(nil, "heal", func(sc *host.Scope) {
+			_ = c.h.Sleep(sc, clusterLease/3)
+			r.w.Heal()
+		})
+		there := c.to(home)
+		defer there.close()
+		for there.committed(commitOf(8, group, "", -1, 42, "")) != 0 {
+			c.must(c.h.Sleep(c.sc, 50*time.Millisecond))
+		}
+		at, code := int64(-1), int16(14)
+		for code == 14 {
+			at, _, code = there.offsetOf(7, group, [16]byte{})
+		}
+		c.expect(code == 0 && at == 42, "offset %d, code %d, after 42 was kept", at, code)
 	})
 }
 
