@@ -71,20 +71,25 @@ func (l *Log) admit(sc *host.Scope, until host.Time, size int, reserved bool) er
 	if err := l.refusal(); err != nil {
 		return err
 	}
-	// Who waits already goes first, but for the reserve's users: what they wait for may depend on them.
-	if (reserved || l.line.Len() == 0) && l.fit(size, reserved) == roomy {
+	// Who waits already goes first, but for the reserve's users, who have a line of their own: what the others wait
+	// for may depend on them.
+	line := &l.lines[0]
+	if reserved {
+		line = &l.lines[1]
+	}
+	if line.Len() == 0 && l.fit(size, reserved) == roomy {
 		return nil
 	}
 	l.stats.Waits++
 	p := l.h.Parker()
 	defer p.Release()
-	l.line.Join(p)
-	defer l.line.Leave(p)
+	line.Join(p)
+	defer line.Leave(p)
 	for {
 		if err := l.refusal(); err != nil {
 			return err
 		}
-		if reserved || l.line.First(p) {
+		if line.First(p) {
 			switch l.fit(size, reserved) {
 			case roomy:
 				return nil
@@ -98,6 +103,13 @@ func (l *Log) admit(sc *host.Scope, until host.Time, size int, reserved bool) er
 			l.stats.Timeouts++
 			return err
 		}
+	}
+}
+
+// wake has the first of each line look for room again.
+func (l *Log) wake() {
+	for i := range l.lines {
+		l.lines[i].Wake()
 	}
 }
 

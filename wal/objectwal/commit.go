@@ -78,7 +78,7 @@ func (l *Log) take() (*batch, uint64) {
 	b.began = l.h.Now()
 	b.slab.Hold(wal.HolderLog) // the put's
 	l.flight = append(l.flight, b)
-	l.line.Wake()
+	l.wake()
 	return b, l.durable
 }
 
@@ -316,6 +316,8 @@ func (l *Log) strand(err error) []*batch {
 	l.commitP = nil
 	p.Release()
 	l.poke(l.deleteP)
-	l.line.WakeAll()
+	for i := range l.lines {
+		l.lines[i].WakeAll()
+	}
 	return left
 }

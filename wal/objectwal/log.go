@@ -72,7 +72,7 @@ type Log struct {
 	id      wal.Identity
 	limit   int // no object grows beyond it
 	foreign bool
-	line    wal.Line // appends that wait for room
+	lines   [2]wal.Line // appends that wait for room; the reserve's users
 	reads   host.Semaphore
 	done    [2]host.Future[struct{}]
 	chain   uint32 // CRC of the last sealed header; the commit task's
@@ -107,7 +107,9 @@ func Create(sc *host.Scope, h host.Host, cfg Config, id wal.Identity) (*Log, err
 	l.init()
 	l.fill = &batch{end: headerSize}
 	l.commitP, l.deleteP = h.Parker(), h.Parker()
-	cfg.Slabs.Join(&l.line)
+	for i := range l.lines {
+		cfg.Slabs.Join(&l.lines[i])
+	}
 	h.Go(sc, "objectwal.commit", l.run)
 	h.Go(sc, "objectwal.delete", l.runDelete)
 	return l, nil
@@ -118,7 +120,9 @@ const readsAtOnce = 4
 
 func (l *Log) init() {
 	l.mu.Init(l.h)
-	l.line.Init(l.h)
+	for i := range l.lines {
+		l.lines[i].Init(l.h)
+	}
 	l.reads.Init(l.h, readsAtOnce)
 	for i := range l.done {
 		l.done[i].Init(l.h)
@@ -209,7 +213,7 @@ func (l *Log) Trim(pos wal.Position) {
 	}
 	l.objects = append([]object(nil), l.objects[to-l.trim:]...)
 	l.trim = to
-	l.line.Wake()
+	l.wake()
 	l.poke(l.deleteP)
 }
 
@@ -243,7 +247,9 @@ func (l *Log) Close(sc *host.Scope) error {
 	if l.foreign {
 		return nil
 	}
-	l.cfg.Slabs.Leave(&l.line)
+	for i := range l.lines {
+		l.cfg.Slabs.Leave(&l.lines[i])
+	}
 	if err := l.Err(); err != wal.ErrClosed {
 		return err
 	}
@@ -259,6 +265,8 @@ func (l *Log) shut() bool {
 	l.closing = true
 	l.poke(l.commitP)
 	l.poke(l.deleteP)
-	l.line.WakeAll()
+	for i := range l.lines {
+		l.lines[i].WakeAll()
+	}
 	return true
 }

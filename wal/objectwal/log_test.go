@@ -260,6 +260,93 @@ func TestRoomIsMadeByATrim(t *testing.T) {
 	})
 }
 
+func TestWhoMayUseTheReserveDoesNotWaitBehindOthers(t *testing.T) {
+	s := &slow{key: objectwal.Key(testID, 3)}
+	run(t, func(r *rig) {
+		r.cfg.Objects, r.cfg.Parallel, r.cfg.Store, s.Store = 8, 1, s, r.store
+		s.gate.Init(r.h)
+	}, func(r *rig) error {
+		r.fill(t, 3)
+		for i := range 3 { // one in flight, one pending, one filling
+			require.NoError(t, r.l.Append(r.sc, 0, newNote(r.h, int64(3+i), 5000)))
+		}
+		var order []string
+		g := host.NewGroup(r.h, r.sc)
+		g.Go("test.plain", func(sc *host.Scope) error {
+			for i := range 3 {
+				if err := r.l.Append(sc, 0, newNote(r.h, int64(20+i), 5000)); err != nil {
+					return err
+				}
+			}
+			order = append(order, "plain")
+			return nil
+		})
+		require.NoError(t, r.h.Sleep(r.sc, time.Second))
+		g.Go("test.reserved", func(sc *host.Scope) error {
+			err := r.l.AppendReserved(sc, 0, newNote(r.h, 10, 5000))
+			order = append(order, "reserved")
+			return err
+		})
+		require.NoError(t, r.h.Sleep(r.sc, time.Second))
+		require.Empty(t, order)
+		s.gate.Complete(struct{}{}, nil)
+		require.NoError(t, r.h.Sleep(r.sc, time.Minute))
+		require.Equal(t, []string{"reserved"}, order, "the others wait for a trim")
+		r.l.Trim(4 * object)
+		require.NoError(t, g.Wait())
+		return nil
+	})
+}
+
+func TestSlabsThatOthersHoldAreAskedBack(t *testing.T) {
+	run(t, nil, func(r *rig) error {
+		var held []*wal.Slab
+		for s := r.cfg.Slabs.Take(); s != nil; s = r.cfg.Slabs.Take() {
+			held = append(held, s)
+		}
+		r.cfg.Slabs.Pressure = func() {
+			if len(held) > 0 {
+				held[0].Release(wal.HolderLog)
+				held = held[1:]
+			}
+		}
+		r.fill(t, 2)
+		require.Less(t, len(held), 8)
+		require.Equal(t, 2*object, r.l.End())
+		require.Equal(t, int64(7), r.l.Identity().BrokerEpoch)
+		return nil
+	})
+}
+
+func TestAnObjectOfAnotherWriterIsDamage(t *testing.T) {
+	run(t, nil, func(r *rig) error {
+		r.fill(t, 4)
+		third, _ := r.w.Object(objectwal.Key(testID, 2))
+		r.w.PutObject(objectwal.Key(testID, 1), third) // whole, and at a key that is not its own
+		_, rec := r.fence(t, nil)
+		require.Equal(t, []int64{0, 2, 3}, bases(rec.Entries))
+		require.Len(t, rec.Damage, 1)
+		return nil
+	})
+}
+
+func TestABadConfigurationIsRefused(t *testing.T) {
+	run(t, nil, func(r *rig) error {
+		for _, spoil := range []func(*objectwal.Config){
+			func(c *objectwal.Config) { c.Store = nil },
+			func(c *objectwal.Config) { c.Slabs = nil },
+			func(c *objectwal.Config) { c.Parallel = -1 },
+			func(c *objectwal.Config) { c.Objects = 3 },
+		} {
+			cfg := r.cfg
+			spoil(&cfg)
+			_, err := objectwal.Create(r.sc, r.h, cfg, wal.Identity{WAL: testID})
+			require.Error(t, err)
+		}
+		return nil
+	})
+}
+
 func TestKeysGoWhenMetadataCarriesTheTrim(t *testing.T) {
 	run(t, nil, func(r *rig) error {
 		notes := r.fill(t, 4)
