@@ -17,6 +17,7 @@ type ReadConfig struct {
 	Store   objectstore.Store
 	Attempt time.Duration // as Config.Attempt
 	Heads   int           // as wal.Config.Heads
+	Ahead   int           // how many objects are read at the same time, and held in memory [4]
 }
 
 // Expect is what metadata says of a log that is to be ended, read after its holder was fenced.
@@ -44,12 +45,15 @@ func Fence(sc *host.Scope, h host.Host, cfg ReadConfig, want Expect) (*Log, *wal
 		cfg.Attempt = 10 * time.Second
 	}
 	l := &Log{h: h, store: cfg.Store, foreign: true, err: wal.ErrReadOnly, id: wal.Identity{WAL: want.WAL}}
+	if cfg.Ahead == 0 {
+		cfg.Ahead = 4
+	}
 	l.cfg.Attempt = cfg.Attempt
 	l.init()
 	for i := range l.done {
 		l.done[i].Complete(struct{}{}, nil) // it has no tasks
 	}
-	w := &walk{client: l.client(), l: l, heads: cfg.Heads, want: want, at: sequenceOf(want.Trim)}
+	w := &walk{client: l.client(), l: l, heads: cfg.Heads, window: cfg.Ahead, want: want, at: sequenceOf(want.Trim)}
 	if err := w.first(sc); err != nil {
 		return nil, nil, fmt.Errorf("objectwal: end %s: %w", l.Name(), err)
 	}
@@ -72,6 +76,10 @@ type walk struct {
 	want  Expect
 	rec   wal.Recovery
 
+	window int                 // objects to read ahead at a time
+	ahead  map[uint64]*fetched // whole objects that were read ahead
+	tried  uint64              // sequences below were
+
 	at    uint64 // the sequence it has come to
 	last  header // of the whole object before it
 	chain bool   // last counts
@@ -85,6 +93,9 @@ func (w *walk) run(sc *host.Scope) error {
 	const behind = "metadata says that it was acknowledged, and it is behind the end of the log"
 	end, evidence := false, sequenceOf(w.want.Durable+span-1)
 	for !end || w.at < evidence {
+		if err := w.readAhead(sc); err != nil {
+			return err
+		}
 		h, why, err := w.look(sc)
 		switch {
 		case err != nil:
@@ -113,6 +124,9 @@ func (w *walk) run(sc *host.Scope) error {
 
 // look reads the header of the object at w.at: nil if there is none, with why if it is there and damaged.
 func (w *walk) look(sc *host.Scope) (h *header, why, err error) {
+	if f := w.ahead[w.at]; f != nil {
+		return &f.h, nil, nil
+	}
 	for n := 1; ; n++ {
 		got, err := w.header(sc, w.at)
 		switch {
@@ -206,7 +220,7 @@ func (w *walk) take(sc *host.Scope, h header) error {
 		entries, sums, listed := []placed(nil), []uint32(nil), false
 		if err == nil {
 			entries, sums, listed = h.decodeTrailer(w.buf[h.place:])
-			bad = w.mismatch(&h, sums)
+			bad = mismatch(w.buf, &h, sums)
 		}
 		if listed && len(bad) == 0 || n == readTries {
 			w.accept(&h, entries, sums, bad, listed)
@@ -238,25 +252,22 @@ func (w *walk) id(h *header) {
 }
 
 // read fills w.buf with the object at w.at.
-func (w *walk) read(sc *host.Scope, h *header) error {
-	if cap(w.buf) < int(h.length) {
-		w.buf = make([]byte, h.length)
+func (w *walk) read(sc *host.Scope, h *header) (err error) {
+	if f := w.ahead[w.at]; f != nil {
+		w.buf = f.bytes
+		delete(w.ahead, w.at)
+		return nil
 	}
-	w.buf = w.buf[:h.length]
-	for off := headerSize; off < len(w.buf); off += readPiece {
-		if err := w.get(sc, Key(w.log, w.at), off, w.buf[off:min(off+readPiece, len(w.buf))]); err != nil {
-			return err
-		}
-	}
-	return nil
+	w.buf, err = w.object(sc, w.at, h)
+	return err
 }
 
-// mismatch returns the blocks that do not have the checksums in sums.
-func (w *walk) mismatch(h *header, sums []uint32) []int {
+// mismatch returns the blocks of object p that do not have the checksums in sums.
+func mismatch(p []byte, h *header, sums []uint32) []int {
 	var bad []int
 	for i, sum := range sums {
 		from, to := block(i, int(h.place))
-		if crc32.Checksum(w.buf[from:to], castagnoli) != sum {
+		if crc32.Checksum(p[from:to], castagnoli) != sum {
 			bad = append(bad, i)
 		}
 	}

@@ -347,6 +347,23 @@ func TestABadConfigurationIsRefused(t *testing.T) {
 	})
 }
 
+func TestObjectsAreReadAheadOfTheWalk(t *testing.T) {
+	run(t, nil, func(r *rig) error {
+		r.fill(t, 40)
+		var took [2]time.Duration
+		for i, ahead := range []int{1, 8} {
+			began := r.h.Now()
+			_, rec, err := objectwal.Fence(r.sc, r.h, objectwal.ReadConfig{Store: r.store, Ahead: ahead},
+				objectwal.Expect{WAL: testID, Broker: 2, BrokerEpoch: 8, Generation: 2})
+			require.NoError(t, err)
+			require.Len(t, rec.Entries, 40)
+			took[i] = r.h.Now().Sub(began)
+		}
+		require.Less(t, 3*took[1], took[0])
+		return nil
+	})
+}
+
 func TestKeysGoWhenMetadataCarriesTheTrim(t *testing.T) {
 	run(t, nil, func(r *rig) error {
 		notes := r.fill(t, 4)
