@@ -32,8 +32,10 @@ func (s *State) register(c *metadatapb.Register) *metadatapb.Result {
 	if b != nil && b.nonce == nonce {
 		return s.registered(b)
 	}
+	// The lock that proves a death is that of one disk: another with the same broker id proves nothing (rule 8).
+	proof := c.GetProof() && (b == nil || b.disk == disk)
 	if b != nil && b.live {
-		if !c.GetProof() {
+		if !proof {
 			return refuse(metadatapb.Refusal_REFUSAL_STILL_LIVE, "broker %d is live at epoch %d", b.id, b.epoch)
 		}
 	}
@@ -50,7 +52,7 @@ func (s *State) register(c *metadatapb.Register) *metadatapb.Result {
 	b.nonce, b.disk, b.endpoints, b.low, b.spent = nonce, disk, nil, 0, nil
 	b.producerNonce, b.producerFirst, b.producerCount = UUID{}, 0, 0
 	b.rack, b.address, b.draining, b.deregistered = c.GetRack(), c.GetAddress(), false, false
-	if c.GetProof() {
+	if proof {
 		for _, w := range free {
 			s.resume(w, b)
 		}

@@ -109,7 +109,7 @@ func TestAFencedTargetIsReplacedAndTheMoveStays(t *testing.T) {
 	w.ok(&metadatapb.Drain{Broker: 4, Epoch: e4})
 	require.Equal(t, []int32{3, 3, 3}, targets())
 	w.ok(&metadatapb.Drain{Broker: 4, Epoch: e4})
-	r := w.ok(&metadatapb.Register{Broker: 3, Nonce: uid(77), Disk: uid(3), Proof: true}).GetRegister()
+	r := w.ok(&metadatapb.Register{Broker: 3, Nonce: uid(77), Disk: uid(4), Proof: true}).GetRegister()
 	require.Equal(t, []int32{1, 1, 1}, targets(), "the owner itself, if nobody else can")
 	require.NotEqual(t, e3, r.GetEpoch())
 	w.ok(&metadatapb.Drain{Broker: 1, Epoch: e1})
