@@ -34,7 +34,7 @@ func (b *Broker) volumeUse(w metadata.WAL) host.VolumeUse {
 }
 
 // ownVolume brings the volume of a WAL here that this broker writes, and makes it first if the WAL is new. What only
-// needs time, it waits for: the provider may have to take the volume from a machine that is gone.
+// needs time, it waits for. A recoverer that was fenced may have the volume still: then it is taken from there.
 func (b *Broker) ownVolume(sc *host.Scope, w metadata.WAL) (host.Volume, error) {
 	for pause := patienceMin; ; pause = min(2*pause, patienceMax) {
 		vol, err := b.bring(sc, w)
@@ -42,6 +42,9 @@ func (b *Broker) ownVolume(sc *host.Scope, w metadata.WAL) (host.Volume, error) 
 			return vol, err
 		}
 		probe.Hit(probe.BrokerVolumeWaits)
+		if b.home == nil && w.State != metadatapb.WalState_WAL_STATE_FRESH {
+			err = errors.Join(err, b.cfg.Volumes.Detach(sc, b.volumeUse(w)))
+		}
 		b.h.Log().Warn("waiting for the volume of the WAL", "wal", w.ID.String(), "volume", w.Volume.String(), "error", err)
 		if e := b.h.Sleep(sc, pause); e != nil {
 			return nil, err

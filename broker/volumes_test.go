@@ -85,3 +85,23 @@ func TestARestartAttachesItsVolumeAgain(t *testing.T) {
 	require.Equal(t, id, r.walOf(m).ID)
 	require.Equal(t, m.m, r.cloud.Holder(volumeOf(r, m)))
 }
+
+// TestAnOwnerTakesItsVolumeBackFromADeadRecoverer: metadata gave it its WAL back, whose volume is elsewhere.
+func TestAnOwnerTakesItsVolumeBackFromADeadRecoverer(t *testing.T) {
+	for seed := uint64(1); seed <= 3; seed++ {
+		r := newClusterOn(t, 2, seed, nil, &sickCloud)
+		r.fill(r.broker(1), 4)
+		owner, other := r.broker(1), r.broker(2)
+		name, id := volumeOf(r, owner), r.walOf(owner).ID
+		r.kill(owner)
+		r.orphaned(id)
+		r.assign(id, other)
+		r.until(time.Minute, "the recoverer has the volume", func() bool { return r.cloud.Holder(name) == other.m })
+		r.kill(other)
+		r.orphaned(id)
+		r.begin(owner)
+		r.serves(owner)
+		require.Equal(t, id, r.walOf(owner).ID)
+		require.Equal(t, owner.m, r.cloud.Holder(name))
+	}
+}

@@ -6,8 +6,9 @@ package host
 type Volumes interface {
 	// Create makes the volume, empty and with room for size bytes, unless it is there.
 	Create(sc *Scope, v VolumeUse, size int64) error
-	// Attach brings the volume here. When it returns nil Disk.Volume opens it. A call that failed may still take
-	// effect, even after later calls: who attaches looks at metadata afterwards, and repeats what has been undone.
+	// Attach brings the volume here. When it returns nil Disk.Volume opens it. While another machine has it that is
+	// ErrTimeout: nothing is taken from anybody but by Detach. A call that failed may still take effect, even after
+	// later calls: who attaches looks at metadata afterwards, and repeats what has been undone.
 	Attach(sc *Scope, v VolumeUse) error
 	// Detach takes the volume from whoever has it. When it returns nil nothing that a machine wrote to the volume
 	// before will change it any more; nothing less is a confirmation.

@@ -33,12 +33,23 @@ func (d disk) Volume(sc *host.Scope, name string) (host.Volume, error) {
 	if v != nil {
 		return v, nil
 	}
-	v = &volume{h: d.h, name: name, root: d.h.directory(name)}
-	if err := d.h.call(v.make); err != nil {
+	root, given, err := d.h.directory(name)
+	if err != nil {
+		return nil, err
+	}
+	v = &volume{h: d.h, name: name, root: root}
+	ready := v.make
+	if given {
+		ready = func() error { _, err := os.Stat(root); return err }
+	}
+	if err := d.h.call(ready); err != nil {
 		return nil, fmt.Errorf("oshost: attach volume %s: %w", name, err)
 	}
 	d.h.mu.Lock()
 	defer d.h.mu.Unlock()
+	if given && d.h.attached[name] != root {
+		return nil, fmt.Errorf("oshost: volume %s was detached: %w", name, host.ErrNotExist)
+	}
 	if won := d.h.volumes[name]; won != nil {
 		return won, nil // another task attached it meanwhile
 	}
@@ -46,15 +57,21 @@ func (d disk) Volume(sc *host.Scope, name string) (host.Volume, error) {
 	return v, nil
 }
 
-// shared is what the names of volumes begin with that lie below Config.Volumes.
-const shared = "cluster/"
-
-// directory is where a volume lies.
-func (h *Host) directory(name string) string {
-	if rest, is := strings.CutPrefix(name, shared); is {
-		return filepath.Join(h.cfg.Volumes, filepath.FromSlash(rest))
+// directory is where a volume lies, and whether a provider of volumes said so.
+func (h *Host) directory(name string) (dir string, given bool, err error) {
+	rest, shared := strings.CutPrefix(name, host.SharedVolumes)
+	if !shared {
+		return filepath.Join(h.cfg.Data, filepath.FromSlash(name)), false, nil
 	}
-	return filepath.Join(h.cfg.Data, filepath.FromSlash(name))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.attached == nil {
+		return filepath.Join(h.cfg.Volumes, filepath.FromSlash(rest)), false, nil
+	}
+	if dir, given = h.attached[name]; !given {
+		return "", true, fmt.Errorf("oshost: volume %s is not attached here: %w", name, host.ErrNotExist)
+	}
+	return dir, true, nil
 }
 
 // Memory implements host.Disk with an anonymous mapping. It asks for no memory before it is touched.

@@ -4,6 +4,10 @@
 // It is not the place for policy: which folder is a volume's, who may hold it and what is served on which
 // address come from the caller. TLS is not ended here yet: connections are plain TCP, Peer.Name is "".
 //
+// Volumes below "cluster/" outlive machines. They are directories that the brokers of one machine share, or, after
+// ExecVolumes, what an operator's program attaches: then such a volume is opened only between its attach and its
+// detach. A program is a child in a process group of its own, with none of our descriptors (O5).
+//
 // # States
 //
 // A Host is live from New on. Close ends it, once: the root scope gets its outcome, disk calls under way

@@ -44,7 +44,9 @@ type Host struct {
 	handles map[io.Closer]struct{}
 	locks   map[io.Closer]struct{}
 	volumes map[string]*volume
-	dones   map[*host.Scope]<-chan struct{}
+	// attached are the directories of the volumes below "cluster/" that a provider attached; nil: there is none.
+	attached map[string]string
+	dones    map[*host.Scope]<-chan struct{}
 }
 
 var _ host.Host = (*Host)(nil)
