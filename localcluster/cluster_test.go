@@ -235,6 +235,8 @@ func TestAConfigurationFileIsAsItWas(t *testing.T) {
 		"objstore-config": "/somewhere/store.yaml", "lease": "1500ms", "memory": "1GiB", "wal-size": "256MiB",
 	}, s.settings(nodes[1], nodes))
 	require.Equal(t, "true", s.settings(nodes[0], nodes)["form"], "one node founds the cluster")
+	s.Set["volumes-exec"] = "/volumes.sh"
+	require.NotContains(t, s.settings(nodes[0], nodes), "volumes", "a program has them")
 }
 
 func TestOrdersComeOverTheSocket(t *testing.T) {

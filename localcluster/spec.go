@@ -222,6 +222,9 @@ func (s *Spec) settings(n *Node, nodes []*Node) map[string]string {
 		"join": list(join), "volumes": filepath.Join(dir, "volumes"), "notice-file": n.NoticeFile,
 		"objstore-config": s.storeFile(n),
 	})
+	if set["volumes-exec"] != "" {
+		delete(set, "volumes") // a program has them
+	}
 	if n.ID == 1 {
 		set["form"] = "true"
 	}

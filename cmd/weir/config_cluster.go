@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/weirmq/weir/gossip/listgossip"
+	"github.com/weirmq/weir/host/oshost"
 	"github.com/weirmq/weir/node"
 	"github.com/weirmq/weir/rpc"
 )
@@ -31,6 +32,8 @@ type clusterSettings struct {
 	GossipListen     string // "" = no gossip
 	GossipKey        string
 	Volumes          string        // directory that the brokers of this machine share; "" = below Data
+	VolumesExec      string        // program that attaches and detaches volumes; "" = Volumes
+	VolumesTimeout   time.Duration // of one call of it
 	NoticeFile       string        // the node leaves when it appears; "" = none
 	Drain            time.Duration // how long a stop lets the broker drain …
 	NoticeDrain      time.Duration // … and a notice
@@ -62,6 +65,10 @@ func (c *clusterSettings) flags(f *pflag.FlagSet) {
 		"the same on every node")
 	f.StringVar(&c.Volumes, "volumes", "", "directory of the WALs, which all brokers of this machine share "+
 		"(default: volumes below --data)")
+	f.StringVar(&c.VolumesExec, "volumes-exec", "", "PROGRAM that creates, attaches, detaches and deletes the volumes "+
+		"of WALs, instead of --volumes")
+	f.DurationVar(&c.VolumesTimeout, "volumes-timeout", 3*time.Minute, "how long one call of --volumes-exec may take "+
+		"before it is killed and repeated")
 	f.StringVar(&c.NoticeFile, "notice-file", "", "FILE whose appearance says that the machine goes away: "+
 		"the node drains and ends")
 	f.DurationVar(&c.Drain, "drain", 30*time.Second, "how long SIGTERM lets partitions move to other brokers "+
@@ -111,6 +118,11 @@ func (c *clusterSettings) validate(s *serverConfig) error {
 		return errors.New("--drain and --notice-drain have to be more than 0")
 	case c.Lease < leaseMin || c.Lease > leaseMax:
 		return fmt.Errorf("--lease %s: give between %s and %s", c.Lease, leaseMin, leaseMax)
+	case c.Volumes != "" && c.VolumesExec != "":
+		return errors.New("--volumes and --volumes-exec exclude each other: volumes are in a directory that brokers share, " +
+			"or a program attaches them")
+	case c.VolumesTimeout < time.Second:
+		return fmt.Errorf("--volumes-timeout %s: give at least 1s", c.VolumesTimeout)
 	case s.ObjStore == "":
 		return errors.New("--objstore-config is empty, and the nodes of a cluster need one object store for all; " +
 			"a file with `type: FILESYSTEM` and a directory will do on one machine")
@@ -131,6 +143,7 @@ func (c *clusterSettings) alone() error {
 	}{
 		{"cluster-advertise", c.ClusterAdvertise != ""}, {"join", len(c.Join) > 0}, {"form", c.Form},
 		{"gossip-listen", c.GossipListen != ""}, {"volumes", c.Volumes != ""},
+		{"volumes-exec", c.VolumesExec != ""},
 	} {
 		if s.set {
 			return fmt.Errorf("--%s is for a node of a cluster; give it --cluster-listen as well", s.name)
@@ -171,6 +184,14 @@ func (c *serverConfig) volumes() string {
 		return filepath.Join(c.Data, "volumes")
 	}
 	return c.Volumes
+}
+
+// provide gives a node's broker the provider of volumes that is asked for, if it is another than the directory.
+func (c *clusterSettings) provide(h *oshost.Host, cfg *node.Config) (err error) {
+	if c.VolumesExec != "" {
+		cfg.Volumes, err = h.ExecVolumes(oshost.ExecConfig{Script: c.VolumesExec, Timeout: c.VolumesTimeout})
+	}
+	return err
 }
 
 // cluster fills in what a node of a cluster is told.

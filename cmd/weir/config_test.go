@@ -121,6 +121,10 @@ func TestSettingsThatMakeNoClusterAreRefused(t *testing.T) {
 		"--node-id -1":                      append(store, "--node-id", "-1"),
 		"a port that is known beforehand":   append(store, "--cluster-advertise", "127.0.0.1:0"),
 		"--cluster-advertise: other nodes":  append(store, "--cluster-advertise", "0.0.0.0:7001"),
+		"exclude each other":                append(store, "--volumes", "v", "--volumes-exec", "v.sh"),
+		"--volumes-timeout 1ms":             append(store, "--volumes-timeout", "1ms"),
+
+		"--volumes-exec is for a node of a cluster": {"--volumes-exec", "v.sh"},
 	} {
 		if !strings.HasSuffix(want, "a node of a cluster") {
 			args = append(slices.Clone(listen), args...)

@@ -74,6 +74,9 @@ func runServer(c *serverConfig) error {
 	if err := c.refuseNetworkFS(); err != nil {
 		return err
 	}
+	if err := c.provide(real, &cfg); err != nil {
+		return fmt.Errorf("--volumes-exec: %w", err)
+	}
 	faults, err := c.underPlan(real, plan, os.Stderr)
 	if err != nil {
 		return err
@@ -138,8 +141,8 @@ func startNode(h host.Host, cfg node.Config, signals <-chan os.Signal) (*node.No
 // refuseNetworkFS refuses data on a network file system: the WAL's fence word is coherent within one kernel
 // only, and a lock there proves nothing (PROTOCOL rules 6, 8).
 func (c *serverConfig) refuseNetworkFS() error {
-	if err := refuseNetworkFS("data", c.Data); err != nil || c.ClusterListen == "" {
-		return err
+	if err := refuseNetworkFS("data", c.Data); err != nil || c.ClusterListen == "" || c.VolumesExec != "" {
+		return err // a program's directories are looked at when it names them
 	}
 	return refuseNetworkFS("volumes", c.volumes())
 }
