@@ -929,7 +929,7 @@ type Register struct {
 	Broker int32                  `protobuf:"varint,1,opt,name=broker,proto3" json:"broker,omitempty"`
 	Nonce  []byte                 `protobuf:"bytes,2,opt,name=nonce,proto3" json:"nonce,omitempty"`  // 16 bytes; the same nonce gets the same epoch
 	Disk   []byte                 `protobuf:"bytes,3,opt,name=disk,proto3" json:"disk,omitempty"`    // 16 bytes: uuid of the broker's disk
-	Proof  bool                   `protobuf:"varint,4,opt,name=proof,proto3" json:"proof,omitempty"` // the old epoch is proven dead (rule 8); counts only from the disk that it ran on
+	Proof  bool                   `protobuf:"varint,4,opt,name=proof,proto3" json:"proof,omitempty"` // the old epoch is proven dead (rule 8); counts only from the disk that it ran on; counts only from the disk that it ran on
 	// Format 2, if one of them is given:
 	Rack          string `protobuf:"bytes,5,opt,name=rack,proto3" json:"rack,omitempty"`       // failure domain, such as an availability zone; "": none known
 	Address       string `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"` // host:port at which other nodes of the cluster reach it; "": none
