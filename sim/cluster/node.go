@@ -31,6 +31,7 @@ type node struct {
 	excuses int        // faults that may end this incarnation, so far
 	back    time.Duration
 	zombie  *workload.Strike // to come at the next commit
+	synced  bool             // … of which the fence word was read
 	planned bool             // back says when it is started again, 0 = never
 	leaving bool             // it ends in order, and is not started again
 	gone    bool             // it is not started again

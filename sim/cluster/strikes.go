@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"strings"
 	"time"
 
 	"github.com/weirmq/weir/controller/api"
@@ -22,7 +21,7 @@ func (r *run) planStrikes() {
 			if r.calm || r.closing {
 				return
 			}
-			for _, name := range s.Nodes {
+			for _, name := range r.struck(s) {
 				if n := r.named(name); n != nil && n.m.Alive() && !n.gone {
 					r.strike(s, n)
 				}
@@ -58,7 +57,7 @@ func (r *run) strike(s *workload.Strike, n *node) {
 		r.counts.Notices++
 		n.leave(s.Grace, s.Back)
 	case workload.StrikeZombie:
-		n.zombie = s
+		n.zombie, n.synced = s, false
 	case workload.StrikeMove:
 		if s.After {
 			r.crowd.Reassign(s.Partition, n.ID, func() { r.counts.Moves++ })
@@ -160,30 +159,10 @@ func (r *run) of(up *real.Node) *node {
 func (r *run) onCall(call sim.Call) {
 	r.holders.called(call)
 	for _, n := range r.nodes {
-		if n.zombie != nil && n.Name == call.Machine {
+		if n.zombie != nil {
 			n.stun(call)
 		}
 	}
-}
-
-// stun pauses the machine in the middle of a commit to its WAL: what it knew of its lease, or of the fence, is old when
-// it goes on.
-func (n *node) stun(call sim.Call) {
-	at := sim.OpSync
-	if n.zombie.After {
-		at = sim.OpRead
-	}
-	if n.r.replay || call.Op != at || !strings.HasPrefix(call.Place(), "wal.commit ") ||
-		!strings.Contains(call.Target, sim.Shared) {
-		return
-	}
-	n.r.w.Inject(fault.Step{At: n.r.w.Now() + 1, Nth: 1, Target: n.Name, Kind: fault.Pause, For: n.zombie.Grace})
-	if n.zombie.Slow {
-		n.r.w.Inject(fault.Step{At: n.r.w.Now() + 1, Nth: 1, Target: n.Name, Kind: fault.ClockDrift, For: 3 * n.zombie.Grace,
-			Arg: slowArg()})
-	}
-	n.zombie = nil
-	n.r.counts.Zombies++
 }
 
 // slowArg is what a step says under which a clock runs at little more than half its speed.

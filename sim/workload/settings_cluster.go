@@ -53,6 +53,17 @@ const (
 	StrikeZombie StrikeKind = "zombie" // the machine is paused for Grace in the middle of its next commit to its WAL
 )
 
+// StrikeWhere says before what a broker is paused. The words stand in plans; never change them.
+type StrikeWhere string
+
+// The points of a commit.
+const (
+	BeforeWrite  StrikeWhere = "write"  // a request is on the way to it, and not in the ring
+	BeforeSync   StrikeWhere = "sync"   // it is, and is not durable
+	BeforeFence  StrikeWhere = "fence"  // it is durable, and the fence word is not read yet
+	BeforeAnswer StrikeWhere = "answer" // all was well, and the client does not know
+)
+
 // Strike is what is done to nodes at a time, in a replay as in the run that drew it.
 type Strike struct {
 	At    time.Duration `json:"at_ns"` // since the clients began
@@ -66,5 +77,9 @@ type Strike struct {
 	Grace time.Duration `json:"grace_ns,omitempty"`
 	Slow  bool          `json:"slow,omitempty"` // of a zombie: its clock runs at about half its speed meanwhile
 
-	Partition int32 `json:"partition,omitempty"` // of a move, in the judged topic
+	// Partition is, in the judged topic: of a move, the one that moves; of a zombie without nodes, the one whose owner it
+	// is to be.
+	Partition int32 `json:"partition,omitempty"`
+	// Where is, of a zombie, before what of a commit; "" leaves that to After.
+	Where StrikeWhere `json:"where,omitempty"`
 }
