@@ -32,6 +32,7 @@ type node struct {
 	back    time.Duration
 	zombie  *workload.Strike // to come at the next commit
 	synced  bool             // … of which the fence word was read
+	writing bool             // to its ring, and not synced
 	planned bool             // back says when it is started again, 0 = never
 	leaving bool             // it ends in order, and is not started again
 	gone    bool             // it is not started again
@@ -155,7 +156,7 @@ func (r *run) onKill(m *sim.Machine) {
 func (n *node) lost() bool { return n.gone || n.leaving || n.planned && n.back == 0 }
 
 func (n *node) died() {
-	n.up, n.zombie = nil, nil
+	n.up, n.zombie, n.writing = nil, nil, false
 	if n.r.closing {
 		return
 	}

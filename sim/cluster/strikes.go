@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"strings"
 	"time"
 
 	"github.com/weirmq/weir/controller/api"
@@ -159,6 +160,9 @@ func (r *run) of(up *real.Node) *node {
 func (r *run) onCall(call sim.Call) {
 	r.holders.called(call)
 	for _, n := range r.nodes {
+		if n.Name == call.Machine && strings.Contains(call.Target, sim.Shared) {
+			n.writing = call.Op == sim.OpWrite || n.writing && call.Op != sim.OpSync
+		}
 		if n.zombie != nil {
 			n.stun(call)
 		}

@@ -111,11 +111,24 @@ func (n *node) stun(call sim.Call) {
 	if !n.comes(z, call) {
 		return
 	}
+	n.zombie = nil
+	life := n.m.Incarnation()
+	n.r.w.After(1, func() {
+		switch {
+		case n.m.Incarnation() != life || !n.m.Alive() || n.r.calm:
+		case n.writing && z.Where != "": // what is being written would show to others, and be durable only after the pause
+			n.zombie = z
+		default:
+			n.pause(z)
+		}
+	})
+}
+
+func (n *node) pause(z *workload.Strike) {
 	n.r.w.Inject(fault.Step{At: n.r.w.Now() + 1, Nth: 1, Target: n.Name, Kind: fault.Pause, For: z.Grace})
 	if z.Slow {
 		n.r.w.Inject(fault.Step{At: n.r.w.Now() + 1, Nth: 1, Target: n.Name, Kind: fault.ClockDrift, For: 3 * z.Grace,
 			Arg: slowArg()})
 	}
-	n.zombie = nil
 	n.r.counts.Zombies++
 }
