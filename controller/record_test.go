@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/raft/v3/raftpb"
 
+	"github.com/weirmq/weir/metadata"
+	"github.com/weirmq/weir/metadata/metadatapb"
 	"github.com/weirmq/weir/wal"
 )
 
@@ -236,4 +238,28 @@ func TestReplayDecidesWhoTheMembersAre(t *testing.T) {
 		require.NoError(t, step(r, some, 0))
 		require.EqualValues(t, 2, r.st.last())
 	})
+}
+
+// wholeSnapshot is a snapshot in one chunk, of a state as of index.
+func wholeSnapshot(index uint64) record {
+	s := metadata.NewState()
+	s.Apply(index, 1, metadata.NewCommand(&metadatapb.InitCluster{}))
+	data := s.Snapshot()
+	return record{chunk: &chunk{index: index, term: 1, total: uint64(len(data)), conf: newConf(), data: data}}
+}
+
+func TestASnapshotThatTheNextOneOutlivedIsPassedOver(t *testing.T) {
+	// 101 to 120 were written at 40 to 48, the snapshot as of 113 at 50, the one as of 117 at 60: trimmed to 48.
+	r := fresh()
+	require.NoError(t, step(r, entries(118, 3, 1), 48))
+	require.NoError(t, step(r, wholeSnapshot(113), 50))
+	require.NoError(t, step(r, wholeSnapshot(117), 60))
+	require.NoError(t, r.finish())
+	require.Equal(t, []uint64{117, 120}, []uint64{r.st.base, r.st.last()})
+	require.Equal(t, wal.Position(60), r.from)
+
+	r = fresh()
+	require.NoError(t, step(r, entries(115, 3, 1), 46))
+	require.NoError(t, step(r, wholeSnapshot(113), 50))
+	require.ErrorIs(t, r.finish(), ErrDamaged, "none follows")
 }

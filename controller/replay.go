@@ -119,6 +119,13 @@ func (r *replay) takeChunk(c *chunk, at wal.Position) error {
 	if uint64(len(p.data)) < p.total {
 		return nil
 	}
+	if r.snap == nil && p.index < r.st.base {
+		// Entries behind it lay before it, and so did those behind the next snapshot: the log was trimmed to the oldest
+		// of these, which may be later than where this one stands. The next one follows, or finish refuses the log.
+		probe.Hit(probe.ControllerSnapshotOutlived)
+		r.part = nil
+		return nil
+	}
 	if r.snap != nil {
 		probe.Hit(probe.ControllerSnapshotAgain)
 	}

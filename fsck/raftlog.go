@@ -232,7 +232,11 @@ func (l *raftLog) addChunk(x raftRecord) error {
 	if uint64(len(l.partBytes)) < x.total {
 		return nil
 	}
-	l.snap, l.snapIndex, l.snapTerm, l.voters, l.partOpen = l.partBytes, x.index, x.term, x.voters, false
+	l.partOpen = false
+	if l.snap == nil && x.index < l.base {
+		return nil // the log was trimmed to entries behind a newer snapshot, which follows
+	}
+	l.snap, l.snapIndex, l.snapTerm, l.voters = l.partBytes, x.index, x.term, x.voters
 	switch {
 	case x.index > l.last():
 		l.base, l.entries = x.index, nil

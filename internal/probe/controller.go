@@ -9,6 +9,7 @@ var (
 	ControllerSnapshotAlone      = define("controller.start from a snapshot without a later entry")
 	ControllerSnapshotUnfinished = define("controller.snapshot left unfinished by a crash")
 	ControllerSnapshotRest       = define("controller.rest of a trimmed snapshot skipped")
+	ControllerSnapshotOutlived   = define("controller.snapshot below where the log begins was passed over")
 	ControllerLogBeginsLater     = define("controller.log begins with entries before its snapshot")
 	ControllerBornAgain          = define("controller.half-born log removed")
 	ControllerOutcomeUnknown     = define("controller.proposals of unknown outcome")
