@@ -89,7 +89,10 @@ func (c *checker) checkSuper(w *walFile, m *metadata.WAL) {
 	opened := int64(0)
 	for _, s := range c.order {
 		for i := range s.ranges {
-			if r := &s.ranges[i]; r.WAL == m.ID {
+			r := &s.ranges[i]
+			// In a cluster others open ranges on a WAL whose holder is still starting: what was committed was written.
+			written := c.volumes == nil || r.Committed > r.Start || !r.Checkpoint.IsZero()
+			if r.WAL == m.ID && written {
 				opened = max(opened, r.Generation)
 			}
 		}

@@ -33,7 +33,7 @@ type holders struct {
 // ring is one WAL with its takeovers.
 type ring struct {
 	generation int64
-	taken      host.Time       // another broker's fence word became durable; 0 = never
+	taken      host.Time       // another broker's fence word became durable, and its own none since; 0 = never
 	words      map[string]bool // machines whose fence word became durable
 }
 
@@ -82,7 +82,10 @@ func (h *holders) word(b []byte) {
 		return
 	}
 	w.generation = g
-	if w.taken == 0 && h.r.foreign(b[fenceUUID:fenceUUID+16], g) {
+	switch {
+	case h.r.w.Running().Name() == h.wrote[name]: // its recoverer died, and its own broker goes on with proof (rule 8)
+		w.taken = 0
+	case w.taken == 0 && h.r.foreign(b[fenceUUID:fenceUUID+16], g):
 		w.taken = max(1, h.r.w.Now())
 		h.takes++
 	}
