@@ -56,6 +56,7 @@ mutants: bin/weir-mutants ## find every planted bug: one first seed, at most 50 
 	bin/weir-mutants sim mutants --jobs 2 --starts 1 --most 50 --out bin/mutants
 	$(GO) test -tags mutants -count=1 -run TestKeptPlansPass ./sim/run
 	$(GO) test -tags mutants -count=1 -run TestEachPlantedBugIsFound ./wal/objectwal
+	$(GO) test -tags mutants -count=1 -run TestEachCoveredBugIsFound ./wal ./broker
 
 evidence: SEEDS = 1..1000
 evidence: CLUSTERS = 1..300

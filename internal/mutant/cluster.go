@@ -4,8 +4,8 @@ import "slices"
 
 // inCluster are the bugs in what only several nodes do: no world of one node comes by them.
 var inCluster = []ID{
-	LeaseSkipped, ParkedUnfenced, RecovererWrites, ScanBeforeFence, RecoveryStale, SealsOnlyFound, ReleaseWrongWAL,
-	EndBelowCommitted, SealInFlight, SealNotFinal, ProducersStay, StateBeforeEnd, OwedSkipped,
+	RecovererWrites, ScanBeforeFence, SealsOnlyFound, ReleaseWrongWAL, EndBelowCommitted, SealInFlight, SealNotFinal,
+	ProducersStay, StateBeforeEnd, OwedSkipped,
 }
 
 // InCluster tells whether it takes a world of several nodes to find the bug.

@@ -33,7 +33,7 @@ func drawBeyond(rng *rand.Rand, d time.Duration) *BeyondSettings {
 	b := &BeyondSettings{}
 	kinds := []FaultRate{
 		{fault.BitRot, 2_000}, {fault.MisdirectWrite, 30_000}, {fault.StaleChunk, 1_000_000}, {fault.Truncated, 900_000},
-		{fault.FileMissing, 800_000}, {fault.Wipe, 800_000}, {fault.SwapVolumes, 800_000},
+		{fault.FileMissing, 1_000_000}, {fault.Wipe, 800_000}, {fault.SwapVolumes, 800_000},
 	}
 	rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	if n := rng.IntN(6); n > 0 {
