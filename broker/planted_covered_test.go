@@ -12,8 +12,8 @@ import (
 	"github.com/weirmq/weir/internal/mutant"
 )
 
-// TestEachCoveredBugIsFound runs the test of each planted bug that another guard covers with the bug on, in a process of
-// its own.
+// TestEachCoveredBugIsFound runs the test of each planted bug that another guard covers with the bug on, in a
+// process of its own.
 func TestEachCoveredBugIsFound(t *testing.T) {
 	for _, b := range mutant.Covered() {
 		if b.Package != "broker" {

@@ -8,7 +8,7 @@ func Covered() []Guarded {
 			"TestAnAcknowledgementWaitsForTheLease"},
 		{Bug{ParkedUnfenced, "wal", "rule 6", "an answer that waited for the lease does not read the fence word again"},
 			"TestAnAcknowledgementThatWaitedReadsTheFenceAgain"},
-		{Bug{RecoveryStale, "broker", "rule 7", "metadata is read before the recoverer is assigned, not after the fence word"},
+		{Bug{RecoveryStale, "broker", "rule 7", "metadata is not read again after the fence word"},
 			"TestARecoveryGoesByItsOrder"},
 	}
 }
