@@ -112,11 +112,15 @@ func (n *node) stun(call sim.Call) {
 		return
 	}
 	n.zombie = nil
+	if z.Where == "" { // at once: what looks again is an event that a replay does not have
+		n.pause(z)
+		return
+	}
 	life := n.m.Incarnation()
 	n.r.w.After(1, func() {
 		switch {
 		case n.m.Incarnation() != life || !n.m.Alive() || n.r.calm:
-		case n.writing && z.Where != "": // what is being written would show to others, and be durable only after the pause
+		case n.writing: // what is being written would show to others, and be durable only after the pause
 			n.zombie = z
 		default:
 			n.pause(z)
