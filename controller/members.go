@@ -131,7 +131,10 @@ func membersOf(list []member, conf *raftpb.ConfState) []api.Member {
 	slices.Sort(ids)
 	var out []api.Member
 	for _, id := range slices.Compact(ids) {
-		m := api.Member{ID: id, Voter: slices.Contains(conf.GetVoters(), id)}
+		// Between two memberships both have to agree: whoever joins counts for the next one alone, and one that others
+		// see as a voter of three may be lost.
+		settled := !joint(conf) || slices.Contains(conf.GetVotersOutgoing(), id)
+		m := api.Member{ID: id, Voter: slices.Contains(conf.GetVoters(), id) && settled}
 		if i, known := findMember(list, id); known {
 			m.Node, m.Addr = list[i].node, list[i].addr
 		}

@@ -263,3 +263,18 @@ func TestASnapshotThatTheNextOneOutlivedIsPassedOver(t *testing.T) {
 	require.NoError(t, step(r, wholeSnapshot(113), 50))
 	require.ErrorIs(t, r.finish(), ErrDamaged, "none follows")
 }
+
+func TestWhoJoinsIsAVoterOnceTheJointMembershipIsLeft(t *testing.T) {
+	voters := func(c *raftpb.ConfState) (ids []uint64) {
+		for _, m := range membersOf(nil, c) {
+			if m.Voter {
+				ids = append(ids, m.ID)
+			}
+		}
+		return ids
+	}
+	c := &raftpb.ConfState{Voters: []uint64{1, 2, 3}, VotersOutgoing: []uint64{1, 2}}
+	require.Equal(t, []uint64{1, 2}, voters(c), "1 and 2 both have to agree still")
+	c.VotersOutgoing = nil
+	require.Equal(t, []uint64{1, 2, 3}, voters(c))
+}
