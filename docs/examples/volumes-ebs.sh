@@ -41,7 +41,7 @@ look() {
 	local lines
 	lines=$(describe) || exit $?
 	[ "$(grep -c . <<<"$lines")" -le 1 ] || fail "several volumes carry the tag weir-volume=$id: $lines"
-	read -r volume state multi formatted holder attachment <<<"$lines" || true
+	read -r volume state multi formatted holder attachment <<<"$lines" # an empty line, of no volume, empties them all
 	[ "${multi:-False}" != True ] || fail "$volume has Multi-Attach, where a detach proves nothing"
 }
 
@@ -84,10 +84,14 @@ detach() {
 		if [ "$attachment" = attached ] || [ "$attachment" = busy ] || [ "$attachment" = detaching ]; then
 			if ((SECONDS - begun >= force_after)) && [ -z "$forced" ]; then
 				say "forcing $volume from $holder"
-				forced=yes
-				aws ec2 detach-volume --volume-id "$volume" --instance-id "$holder" --force >/dev/null || true
+				if aws ec2 detach-volume --volume-id "$volume" --instance-id "$holder" --force >/dev/null; then
+					forced=yes
+				else
+					say "detach-volume --force failed and is tried again"
+				fi
 			elif [ "$attachment" = attached ] && [ -z "$forced" ]; then
-				aws ec2 detach-volume --volume-id "$volume" --instance-id "$holder" >/dev/null || true
+				aws ec2 detach-volume --volume-id "$volume" --instance-id "$holder" >/dev/null ||
+					say "detach-volume failed and is tried again"
 			fi
 		fi # while it is still attaching, it is waited for: a detach would be refused
 		((SECONDS - begun < detach_wait)) || again "$volume is still $attachment at $holder"
@@ -150,7 +154,7 @@ delete() {
 	[ -n "${volume:-}" ] || return 0 # it is gone: weir may ask for that often
 	detach
 	aws ec2 delete-volume --volume-id "$volume" || again "delete-volume failed"
-	rmdir "$mount" 2>/dev/null || true
+	[ ! -d "$mount" ] || rmdir "$mount" || say "$mount is left: it is empty of weir's, and does no harm"
 }
 
 case $verb in
